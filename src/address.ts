@@ -1,0 +1,68 @@
+/**
+ * An IP address in the form every part of onehop passes around: its bytes in network order as lower-case
+ * hex, 8 digits for IPv4 and 32 for IPv6. It is a plain string, so it serves as a Map key, its length tells
+ * the family, and the same text names the same address everywhere.
+ */
+export type Address = string & { readonly __brand: 'Address' }
+
+export const isAddress4 = (address: Address): boolean => address.length === 8
+
+/** Bits of the address's family: 32 or 128. */
+export const addressBits = (address: Address): number => address.length * 4
+
+/** The address with every bit after `length` cleared. */
+export function maskAddress(address: Address, length: number): Address {
+  if (length >= addressBits(address)) return address
+  const whole = length >> 2
+  const rest = length & 3
+  const kept = address.slice(0, whole)
+  const partial = rest === 0 ? '' : (Number.parseInt(address[whole]!, 16) & (0xf0 >> rest) & 0xf).toString(16)
+  return (kept + partial).padEnd(address.length, '0') as Address
+}
+
+/** The text people read: dotted quads, or IPv6 in RFC 5952's form. */
+export function formatAddress(address: Address): string {
+  return isAddress4(address) ? formatAddress4(address) : formatAddress6(address)
+}
+
+function formatAddress4(address: string): string {
+  return [0, 2, 4, 6].map((at) => Number.parseInt(address.slice(at, at + 2), 16)).join('.')
+}
+
+function formatAddress6(address: string): string {
+  const groups = Array.from({ length: 8 }, (_, i) => Number.parseInt(address.slice(i * 4, i * 4 + 4), 16))
+  const gap = longestZeroRun(groups)
+  const text = (from: number, to: number) =>
+    groups
+      .slice(from, to)
+      .map((group) => group.toString(16))
+      .join(':')
+  return gap.length < 2 ? text(0, 8) : `${text(0, gap.start)}::${text(gap.start + gap.length, 8)}`
+}
+
+/** RFC 5952 section 4.2: the first of the longest runs of zero groups is the one to shorten. */
+function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 }
+  for (let start = 0; start < groups.length; start++) {
+    let end = start
+    while (groups[end] === 0) end++
+    if (end - start > best.length) best = { start, length: end - start }
+  }
+  return best
+}
+
+/** The address's bytes in network order: 4 or 16. */
+export function addressBytes(address: Address): Uint8Array {
+  return Uint8Array.from({ length: address.length / 2 }, (_, i) =>
+    Number.parseInt(address.slice(i * 2, i * 2 + 2), 16),
+  )
+}
+
+/** 16 bytes for either family, IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2): the form that is hashed. */
+export function mappedBytes(address: Address): Uint8Array {
+  if (!isAddress4(address)) return addressBytes(address)
+  const bytes = new Uint8Array(16)
+  bytes.set([0xff, 0xff], 10)
+  bytes.set(addressBytes(address), 12)
+  return bytes
+}

@@ -1,0 +1,104 @@
+import type { Address } from '../address.ts'
+import type { Snapshot } from '../pipeline/snapshot.ts'
+
+export interface TableSizes {
+  readonly capacity: number
+  readonly probation: number
+  readonly flows: number
+}
+
+/** The virtio-net header's fields (linux/virtio_net.h) of a packet read with IFF_VNET_HDR. */
+export interface Offload {
+  /** The transport checksum is partial: it covers the pseudo header only (VIRTIO_NET_HDR_F_NEEDS_CSUM). */
+  readonly needsChecksum: boolean
+  readonly checksumStart: number
+  readonly checksumOffset: number
+  /** VIRTIO_NET_HDR_GSO_*: 0 none, 1 TCPv4, 3 UDP, 4 TCPv6, 5 UDP_L4. */
+  readonly gsoType: number
+  readonly gsoSize: number
+}
+
+/** What became of one packet. Absent fields do not apply to the verdict. */
+export interface Outcome {
+  /** Position in REASONS (verdict.ts). */
+  readonly code: number
+  /** Ids in the snapshot; 0: none. */
+  readonly service: number
+  readonly container: number
+  /** The packet that leaves: rewritten, answered or unchanged; undefined when dropped. */
+  readonly output: Uint8Array | undefined
+  /** The client's address as the table knows it; undefined when the packet names none. */
+  readonly source: Address | undefined
+}
+
+export interface Entry {
+  readonly scope: number
+  readonly source: Address
+  readonly container: number
+  readonly origin: 'pinned' | 'assigned' | 'restored'
+  readonly sinceSeconds: number
+  readonly seenSeconds: number
+}
+
+export interface Traffic {
+  readonly packets: number
+  readonly bytes: number
+}
+
+export interface Counters {
+  readonly received: Traffic
+  /** By position in REASONS; their sum equals `received`. */
+  readonly reasons: readonly Traffic[]
+  /** By id, requests and replies apart. */
+  readonly services: ReadonlyMap<number, { readonly in: Traffic; readonly out: Traffic }>
+  readonly containers: ReadonlyMap<number, { readonly in: Traffic; readonly out: Traffic }>
+  /** Entries now, on probation ever, moved to another container ever, refused because the table was full. */
+  readonly table: {
+    readonly entries: number
+    readonly capacity: number
+    readonly probation: number
+    readonly moved: number
+    readonly full: number
+    readonly expired: number
+  }
+}
+
+/** The pure pipeline of one implementation: bytes in, an outcome out, no device. */
+export interface Engine {
+  publish(snapshot: Snapshot): void
+  /** `packet` is not kept and may be changed in place. `nowSeconds` is the only clock there is. */
+  process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome
+  /** Removes entries idle too long; returns how many. */
+  expire(nowSeconds: number): number
+  entries(): Iterable<Entry>
+  counters(): Counters
+}
+
+export interface ForwarderOptions {
+  readonly tun: string
+  readonly bridges: readonly string[]
+  readonly queues: number
+  readonly spinUs: number
+}
+
+/** An engine at work on a TUN device. */
+export interface DataPlane extends Engine {
+  /** Opens the TUN's queues and the bridge's sockets and starts the threads; throws OnehopError. */
+  start(options: ForwarderOptions): void
+  /** Stops the threads and closes what `start` opened; no packet is touched after it returns. */
+  stop(): void
+  io(): IoCounters
+}
+
+export interface IoCounters {
+  readonly tunReadErrors: number
+  readonly tunWriteErrors: number
+  /** Packets written to a bridge, and those written back to the TUN because no neighbour was resolved. */
+  readonly bridgeWrites: number
+  readonly bridgeWriteErrors: number
+  readonly tunWrites: number
+  /** Containers whose neighbour is resolved, of all in the snapshot. */
+  readonly neighboursResolved: number
+  readonly neighboursWanted: number
+  readonly offload: readonly string[]
+}

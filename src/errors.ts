@@ -1,0 +1,33 @@
+/**
+ * What went wrong, for whom. A packet never throws: it gets a verdict. These errors are for people: the
+ * code is stable, the message says the value, where it stands and what was expected.
+ */
+export type ErrorCode =
+  | 'E_CONFIG' // the config or a flag is wrong
+  | 'E_USAGE' // a command was called wrongly
+  | 'E_SYSTEM' // a system call or a system command failed
+  | 'E_NETWORK' // an interface, route or address stands in the way
+  | 'E_DAEMON' // no daemon answers, or it refuses
+  | 'E_INPUT' // a file given to a command cannot be read as what it should be
+
+/** Process exit codes; the README lists them. */
+export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  E_CONFIG: 2,
+  E_USAGE: 2,
+  E_SYSTEM: 1,
+  E_NETWORK: 1,
+  E_DAEMON: 1,
+  E_INPUT: 1,
+}
+
+export class OnehopError extends Error {
+  override readonly name = 'OnehopError'
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}

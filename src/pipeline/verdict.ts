@@ -1,0 +1,35 @@
+/**
+ * What happens to a packet, and why. Every packet gets exactly one verdict, so packets received always
+ * equal the sum over this list. Codes are positions in it; native/src/pipeline/verdict.h has the same list
+ * in the same order and a test compares the two.
+ */
+export const VERDICTS = ['forward', 'reply', 'answer', 'pass', 'drop'] as const
+export type Verdict = (typeof VERDICTS)[number]
+
+/** `[verdict, reason]` by code. */
+export const REASONS = [
+  ['forward', 'pinned'], // a pin matched
+  ['forward', 'known'], // an entry was found
+  ['forward', 'chosen'], // no entry: the algorithm picked
+  ['reply', 'endpoint'], // the endpoint alone named the public address
+  ['reply', 'flow'], // several public addresses share the endpoint: the flow named it
+  ['answer', 'echo'], // echo request to a public address
+  ['answer', 'port-closed'], // a public address, but no service on that port
+  ['answer', 'no-container'], // the service has no container that can take the source
+  ['pass', 'not-ours'], // neither a public address nor an endpoint
+  ['pass', 'unknown-client'], // from an endpoint, to a client that never came through its public address
+  ['drop', 'short-packet'], // shorter than its IP header
+  ['drop', 'bad-version'], // neither IPv4 nor IPv6
+  ['drop', 'bad-header-length'], // IPv4 IHL below 5 or past the packet's end
+  ['drop', 'bad-total-length'], // the IP length field disagrees with the bytes received
+  ['drop', 'short-transport'], // shorter than its TCP, UDP or ICMP header
+  ['drop', 'bad-offload'], // a virtio-net header no kernel would write
+  ['drop', 'fragment'], // a fragment whose port cannot be told
+  ['drop', 'unsupported'], // to a public address, in a form this version does not handle
+  ['drop', 'port-closed'],
+  ['drop', 'no-container'],
+  ['drop', 'unknown-flow'], // a known client, but its flow was forgotten: which public address is unknown
+  ['drop', 'answer-limit'], // more ICMP answers than allowed in this second
+] as const satisfies readonly (readonly [Verdict, string])[]
+
+export type Reason = (typeof REASONS)[number][1]
