@@ -1,34 +1,14 @@
 import type { Address } from '../address.ts'
+import type { Offload } from '../packet/offload.ts'
+import type { Outcome } from '../pipeline/outcome.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
+
+export type { Offload, Outcome }
 
 export interface TableSizes {
   readonly capacity: number
   readonly probation: number
   readonly flows: number
-}
-
-/** The virtio-net header's fields (linux/virtio_net.h) of a packet read with IFF_VNET_HDR. */
-export interface Offload {
-  /** The transport checksum is partial: it covers the pseudo header only (VIRTIO_NET_HDR_F_NEEDS_CSUM). */
-  readonly needsChecksum: boolean
-  readonly checksumStart: number
-  readonly checksumOffset: number
-  /** VIRTIO_NET_HDR_GSO_*: 0 none, 1 TCPv4, 3 UDP, 4 TCPv6, 5 UDP_L4. */
-  readonly gsoType: number
-  readonly gsoSize: number
-}
-
-/** What became of one packet. Absent fields do not apply to the verdict. */
-export interface Outcome {
-  /** Position in REASONS (verdict.ts). */
-  readonly code: number
-  /** Ids in the snapshot; 0: none. */
-  readonly service: number
-  readonly container: number
-  /** The packet that leaves: rewritten, answered or unchanged; undefined when dropped. */
-  readonly output: Uint8Array | undefined
-  /** The client's address as the table knows it; undefined when the packet names none. */
-  readonly source: Address | undefined
 }
 
 export interface Entry {

@@ -1,0 +1,121 @@
+import { type Address, isAddress4 } from './address.ts'
+import type { Config, ContainerConfig, ServiceConfig } from './config/schema.ts'
+import { TCP } from './packet/tcp.ts'
+import { UDP } from './packet/udp.ts'
+import type { Identities } from './pipeline/identities.ts'
+import type {
+  ContainerState,
+  Front,
+  Snapshot,
+  SnapshotContainer,
+  SnapshotService,
+} from './pipeline/snapshot.ts'
+import { buildRing } from './table/maglev.ts'
+
+const PROTOCOL_NUMBERS = { tcp: TCP.protocol, udp: UDP.protocol } as const
+
+type StateOf = (container: string) => ContainerState
+
+/**
+ * Compiles a config and the containers' states into a snapshot. Pure but for `identities`, which learns the
+ * names it has not seen; `key` is 16 bytes.
+ */
+export function compileSnapshot(
+  config: Config,
+  identities: Identities,
+  key: Uint8Array,
+  stateOf: StateOf = () => 'ready',
+): Snapshot {
+  const containers = new Map<number, SnapshotContainer>()
+  for (const service of config.services)
+    for (const container of service.containers) {
+      const id = identities.container(container.name)
+      containers.set(id, {
+        id,
+        name: container.name,
+        address4: container.address,
+        address6: container.address6,
+        state: stateOf(container.name),
+      })
+    }
+  const services = config.services.map((service) => compileService(service, identities, key, stateOf))
+  return { key, unserved: config.unserved, services, containers }
+}
+
+function compileService(
+  service: ServiceConfig,
+  identities: Identities,
+  key: Uint8Array,
+  stateOf: StateOf,
+): SnapshotService {
+  const candidates = service.containers
+    .map((container, position) => ({ container, position }))
+    .filter(({ container }) => container.weight > 0 && stateOf(container.name) === 'ready')
+  const rings = buildRings(candidates, key)
+  return {
+    id: identities.service(service.name),
+    name: service.name,
+    prefix4: service.affinity.prefix4,
+    prefix6: service.affinity.prefix6,
+    idleSeconds: service.affinity.idleSeconds,
+    empty: service.empty,
+    members: service.containers.map((container) => ({
+      container: identities.container(container.name),
+      port: container.port ?? 0,
+    })),
+    ...rings,
+    pins: service.pins.map((pin) => ({
+      prefix: pin.source.address,
+      length: pin.source.length,
+      container: identities.container(pin.container),
+    })),
+    fronts: service.addresses.flatMap((address) => compileFronts(service, address, identities)),
+  }
+}
+
+interface Candidate {
+  readonly container: ContainerConfig
+  readonly position: number
+}
+
+/** A container takes part in the ring of each family it has an address of; mostly the two rings are one. */
+function buildRings(
+  candidates: readonly Candidate[],
+  key: Uint8Array,
+): Pick<SnapshotService, 'ring4' | 'ring6'> {
+  const ringOf = (members: readonly Candidate[]) => {
+    const ring = buildRing(
+      members.map(({ container }) => ({ name: container.name, weight: container.weight })),
+      key,
+    )
+    return ring.map((index) => members[index]!.position)
+  }
+  const members4 = candidates.filter(({ container }) => container.address !== undefined)
+  const members6 = candidates.filter(({ container }) => container.address6 !== undefined)
+  const ring4 = ringOf(members4)
+  const isSame = members4.length === members6.length && members4.every((member, i) => member === members6[i])
+  return { ring4, ring6: isSame ? ring4 : ringOf(members6) }
+}
+
+function compileFronts(service: ServiceConfig, address: Address, identities: Identities): Front[] {
+  const scope = identities.scope(scopeName(service, address))
+  if (service.ports === 'all') return [{ address, protocol: 0, port: 0, target: 0, scope }]
+  return service.ports.map(({ port, protocol, target }) => ({
+    address,
+    protocol: PROTOCOL_NUMBERS[protocol],
+    port,
+    target,
+    scope,
+  }))
+}
+
+function scopeName({ name, affinity }: ServiceConfig, address: Address): string {
+  switch (affinity.scope) {
+    case 'service':
+      return `service ${name}`
+    case 'group':
+      return `group ${affinity.group}`
+    case 'address':
+      return `address ${isAddress4(address) ? 4 : 6} ${address}`
+  }
+}

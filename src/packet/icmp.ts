@@ -1,0 +1,21 @@
+/** ICMP (RFC 792) and ICMPv6 (RFC 4443): the header both share, and the types onehop reads or writes. */
+export const ICMP = { type: 0, code: 1, checksum: 2, headerLength: 8 } as const
+
+export const ICMP4 = {
+  protocol: 1,
+  echoReply: 0,
+  unreachable: 3,
+  echoRequest: 8,
+  codeProtocol: 2,
+  codePort: 3,
+} as const
+
+export const ICMP6 = {
+  protocol: 58,
+  unreachable: 1,
+  echoRequest: 128,
+  echoReply: 129,
+  codePort: 4,
+} as const
+
+export const icmpProtocol = (version: 4 | 6): number => (version === 4 ? ICMP4.protocol : ICMP6.protocol)

@@ -1,0 +1,158 @@
+import type { Address } from '../address.ts'
+import { load16, load32 } from './bytes.ts'
+import { ICMP, ICMP4, ICMP6, icmpProtocol } from './icmp.ts'
+import { IPV4, IPV4_FRAGMENT_OFFSET, IPV4_MORE_FRAGMENTS } from './ipv4.ts'
+import { IPV6, IPV6_FRAGMENT_HEADER, isExtensionHeader } from './ipv6.ts'
+import { TCP } from './tcp.ts'
+import { UDP } from './udp.ts'
+
+/** An IP packet whose lengths have been checked: every field below lies inside the bytes it was read from. */
+export interface Packet {
+  readonly bytes: Uint8Array
+  readonly version: 4 | 6
+  /** Bytes of the whole packet by its IP header; whatever follows is link-layer padding. */
+  readonly length: number
+  /** IPv6: the next header, which may be an extension header. */
+  readonly protocol: number
+  readonly source: Address
+  readonly destination: Address
+  /** Where the transport header starts. */
+  readonly transport: number
+  /** A part of a larger packet. */
+  readonly isFragment: boolean
+  /** False in later fragments and behind extension headers: no transport header to read. */
+  readonly hasTransport: boolean
+  /** TCP and UDP with `hasTransport`; 0 otherwise. */
+  readonly sourcePort: number
+  readonly destinationPort: number
+  /** TCP with `hasTransport`; 0 otherwise. */
+  readonly tcpFlags: number
+  readonly sequence: number
+  readonly acknowledgment: number
+  /** ICMP and ICMPv6 with `hasTransport`; -1 otherwise. */
+  readonly icmpType: number
+}
+
+export const isIcmp = (packet: Packet): boolean => packet.protocol === icmpProtocol(packet.version)
+
+export const isEchoRequest = ({ version, icmpType }: Packet): boolean =>
+  icmpType === (version === 4 ? ICMP4 : ICMP6).echoRequest
+
+export const isEchoReply = ({ version, icmpType }: Packet): boolean =>
+  icmpType === (version === 4 ? ICMP4 : ICMP6).echoReply
+
+/** Why bytes are no packet; each is a reason of `drop` (pipeline/verdict.ts). */
+export type Malformed =
+  | 'short-packet'
+  | 'bad-version'
+  | 'bad-header-length'
+  | 'bad-total-length'
+  | 'short-transport'
+
+/** Reads an IPv4 or IPv6 packet. Never throws and never reads past `bytes`. */
+export function parsePacket(bytes: Uint8Array): Packet | Malformed {
+  if (bytes.length < 1) return 'short-packet'
+  const version = bytes[0]! >> 4
+  if (version === 4) return parseIpv4(bytes)
+  if (version === 6) return parseIpv6(bytes)
+  return 'bad-version'
+}
+
+interface NetworkLayer {
+  readonly bytes: Uint8Array
+  readonly version: 4 | 6
+  readonly length: number
+  readonly protocol: number
+  readonly source: Address
+  readonly destination: Address
+  readonly transport: number
+  readonly isFragment: boolean
+  readonly hasTransport: boolean
+}
+
+function parseIpv4(bytes: Uint8Array): Packet | Malformed {
+  if (bytes.length < IPV4.minimumLength) return 'short-packet'
+  const headerLength = (bytes[0]! & 0xf) * 4
+  const length = load16(bytes, IPV4.totalLength)
+  if (headerLength < IPV4.minimumLength) return 'bad-header-length'
+  if (length > bytes.length || length < headerLength) return 'bad-total-length'
+  const fragment = load16(bytes, IPV4.fragment)
+  return parseTransport({
+    bytes,
+    version: 4,
+    length,
+    protocol: bytes[IPV4.protocol]!,
+    source: readAddress(bytes, IPV4.source, 4),
+    destination: readAddress(bytes, IPV4.destination, 4),
+    transport: headerLength,
+    isFragment: (fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) !== 0,
+    hasTransport: (fragment & IPV4_FRAGMENT_OFFSET) === 0,
+  })
+}
+
+function parseIpv6(bytes: Uint8Array): Packet | Malformed {
+  if (bytes.length < IPV6.length) return 'short-packet'
+  const length = IPV6.length + load16(bytes, IPV6.payloadLength)
+  if (length > bytes.length) return 'bad-total-length'
+  const protocol = bytes[IPV6.nextHeader]!
+  return parseTransport({
+    bytes,
+    version: 6,
+    length,
+    protocol,
+    source: readAddress(bytes, IPV6.source, 16),
+    destination: readAddress(bytes, IPV6.destination, 16),
+    transport: IPV6.length,
+    isFragment: protocol === IPV6_FRAGMENT_HEADER,
+    hasTransport: protocol !== IPV6_FRAGMENT_HEADER && !isExtensionHeader(protocol),
+  })
+}
+
+function parseTransport(network: NetworkLayer): Packet | Malformed {
+  const { bytes, transport, protocol } = network
+  if (!network.hasTransport) return { ...network, ...NO_TRANSPORT }
+  const room = network.length - transport
+  switch (protocol) {
+    case TCP.protocol:
+      if (room < TCP.minimumLength) return 'short-transport'
+      return {
+        ...network,
+        ...readPorts(bytes, transport),
+        tcpFlags: bytes[transport + TCP.flags]!,
+        sequence: load32(bytes, transport + TCP.sequence),
+        acknowledgment: load32(bytes, transport + TCP.acknowledgment),
+        icmpType: -1,
+      }
+    case UDP.protocol:
+      if (room < UDP.headerLength) return 'short-transport'
+      return { ...network, ...NO_TRANSPORT, ...readPorts(bytes, transport) }
+    case icmpProtocol(network.version):
+      if (room < ICMP.headerLength) return 'short-transport'
+      return { ...network, ...NO_TRANSPORT, icmpType: bytes[transport + ICMP.type]! }
+    default:
+      return { ...network, ...NO_TRANSPORT }
+  }
+}
+
+const NO_TRANSPORT = {
+  sourcePort: 0,
+  destinationPort: 0,
+  tcpFlags: 0,
+  sequence: 0,
+  acknowledgment: 0,
+  icmpType: -1,
+} as const
+
+const readPorts = (bytes: Uint8Array, transport: number) => ({
+  sourcePort: load16(bytes, transport + TCP.sourcePort),
+  destinationPort: load16(bytes, transport + TCP.destinationPort),
+})
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** The `length` bytes at `at` as an Address. */
+export function readAddress(bytes: Uint8Array, at: number, length: 4 | 16): Address {
+  let text = ''
+  for (let i = at; i < at + length; i++) text += HEX[bytes[i]!]!
+  return text as Address
+}

@@ -1,0 +1,134 @@
+import { load16, load32, store16, store32 } from '../packet/bytes.ts'
+import { checksumOf, pseudoHeaderSum, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
+import { ICMP, ICMP4, ICMP6, icmpProtocol } from '../packet/icmp.ts'
+import { IPV4, IPV4_DONT_FRAGMENT } from '../packet/ipv4.ts'
+import { IPV6 } from '../packet/ipv6.ts'
+import type { Packet } from '../packet/packet.ts'
+import { TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../packet/tcp.ts'
+import { UDP } from '../packet/udp.ts'
+
+/** What onehop itself sends back to a client, from the public address that was asked. */
+
+const TIME_TO_LIVE = 64
+/** Precedence of ICMP errors over IPv4 (RFC 1812 section 4.3.2.5): internetwork control. */
+const INTERNETWORK_CONTROL = 0xc0
+/** An error fits into this: RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c). */
+const ERROR_AT_MOST = { 4: 576, 6: 1280 } as const
+
+/** An echo request answered in place of the container: the same bytes with the ends exchanged. */
+export function echoReply(packet: Packet): Uint8Array {
+  const { bytes, version, transport, length } = packet
+  const reply = ipHeader(packet, length - transport, packet.protocol, 0)
+  const start = headerLength(version)
+  reply.set(bytes.subarray(transport, length), start)
+  const before = load16(reply, start)
+  reply[start] = version === 4 ? ICMP4.echoReply : ICMP6.echoReply
+  const checksumAt = start + ICMP.checksum
+  // The pseudo header's sum stays the same when source and destination change places.
+  store16(
+    reply,
+    checksumAt,
+    updateChecksum(load16(reply, checksumAt), wordDelta(before, load16(reply, start))),
+  )
+  return reply
+}
+
+/** A reset as RFC 9293 section 3.10.7.1 wants it for a port nobody listens on. */
+export function tcpReset(packet: Packet): Uint8Array {
+  const { bytes, transport } = packet
+  const start = headerLength(packet.version)
+  const reset = ipHeader(packet, TCP.minimumLength, TCP.protocol, 0)
+  const isAcknowledging = (packet.tcpFlags & TCP_ACK) !== 0
+  store16(reset, start + TCP.sourcePort, packet.destinationPort)
+  store16(reset, start + TCP.destinationPort, packet.sourcePort)
+  store32(reset, start + TCP.sequence, isAcknowledging ? load32(bytes, transport + TCP.acknowledgment) : 0)
+  store32(
+    reset,
+    start + TCP.acknowledgment,
+    isAcknowledging ? 0 : (packet.sequence + segmentLength(packet)) >>> 0,
+  )
+  reset[start + TCP.dataOffset] = (TCP.minimumLength / 4) << 4
+  reset[start + TCP.flags] = isAcknowledging ? TCP_RST : TCP_RST | TCP_ACK
+  return withTransportChecksum(reset, packet.version, TCP.protocol, TCP.checksum)
+}
+
+/** Sequence space a segment takes: its payload, and one each for SYN and FIN. */
+function segmentLength({ bytes, transport, length, tcpFlags }: Packet): number {
+  const header = (bytes[transport + TCP.dataOffset]! >> 4) * 4
+  const payload = Math.max(0, length - transport - header)
+  return payload + (tcpFlags & TCP_SYN ? 1 : 0) + (tcpFlags & TCP_FIN ? 1 : 0)
+}
+
+/** Destination unreachable: port, or protocol for what has no ports over IPv4. */
+export function unreachable(packet: Packet): Uint8Array {
+  const { version, protocol } = packet
+  const hasPorts = protocol === TCP.protocol || protocol === UDP.protocol
+  const code = version === 6 ? ICMP6.codePort : hasPorts ? ICMP4.codePort : ICMP4.codeProtocol
+  return icmpError(packet, version === 4 ? ICMP4.unreachable : ICMP6.unreachable, code)
+}
+
+function icmpError(packet: Packet, type: number, code: number): Uint8Array {
+  const { version } = packet
+  const start = headerLength(version)
+  const quoted = Math.min(packet.length, ERROR_AT_MOST[version] - start - ICMP.headerLength)
+  const protocol = icmpProtocol(version)
+  const error = ipHeader(packet, ICMP.headerLength + quoted, protocol, INTERNETWORK_CONTROL)
+  error[start + ICMP.type] = type
+  error[start + ICMP.code] = code
+  error.set(packet.bytes.subarray(0, quoted), start + ICMP.headerLength)
+  if (version === 6) return withTransportChecksum(error, 6, protocol, ICMP.checksum)
+  store16(error, start + ICMP.checksum, checksumOf(sumOf(error, start, error.length)))
+  return error
+}
+
+const headerLength = (version: 4 | 6): number => (version === 4 ? IPV4.minimumLength : IPV6.length)
+
+/** A packet of zeros behind an IP header from the packet's destination to its source. */
+function ipHeader(to: Packet, payloadLength: number, protocol: number, typeOfService: number): Uint8Array {
+  return to.version === 4
+    ? ipv4Header(to, payloadLength, protocol, typeOfService)
+    : ipv6Header(to, payloadLength, protocol)
+}
+
+function ipv4Header(
+  { bytes }: Packet,
+  payloadLength: number,
+  protocol: number,
+  typeOfService: number,
+): Uint8Array {
+  const reply = new Uint8Array(IPV4.minimumLength + payloadLength)
+  reply[0] = 0x45
+  reply[IPV4.typeOfService] = typeOfService
+  store16(reply, IPV4.totalLength, reply.length)
+  store16(reply, IPV4.fragment, IPV4_DONT_FRAGMENT)
+  reply[IPV4.timeToLive] = TIME_TO_LIVE
+  reply[IPV4.protocol] = protocol
+  reply.set(bytes.subarray(IPV4.destination, IPV4.destination + 4), IPV4.source)
+  reply.set(bytes.subarray(IPV4.source, IPV4.source + 4), IPV4.destination)
+  store16(reply, IPV4.checksum, checksumOf(sumOf(reply, 0, IPV4.minimumLength)))
+  return reply
+}
+
+function ipv6Header({ bytes }: Packet, payloadLength: number, protocol: number): Uint8Array {
+  const reply = new Uint8Array(IPV6.length + payloadLength)
+  reply[0] = 0x60
+  store16(reply, IPV6.payloadLength, payloadLength)
+  reply[IPV6.nextHeader] = protocol
+  reply[IPV6.hopLimit] = TIME_TO_LIVE
+  reply.set(bytes.subarray(IPV6.destination, IPV6.destination + 16), IPV6.source)
+  reply.set(bytes.subarray(IPV6.source, IPV6.source + 16), IPV6.destination)
+  return reply
+}
+
+function withTransportChecksum(
+  reply: Uint8Array,
+  version: 4 | 6,
+  protocol: number,
+  offset: number,
+): Uint8Array {
+  const start = headerLength(version)
+  const addresses = reply.subarray(version === 4 ? IPV4.source : IPV6.source, start)
+  const pseudo = pseudoHeaderSum(addresses, protocol, reply.length - start)
+  store16(reply, start + offset, checksumOf(pseudo + sumOf(reply, start, reply.length)))
+  return reply
+}

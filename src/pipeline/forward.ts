@@ -1,0 +1,108 @@
+import { isEchoRequest, isIcmp, type Packet } from '../packet/packet.ts'
+import { TCP, TCP_RST } from '../packet/tcp.ts'
+import { echoReply, tcpReset, unreachable } from './answer.ts'
+import { decide } from './decide.ts'
+import { addressOf, sourceKey, type Way } from './lookup.ts'
+import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
+import type { PipelineState } from './pipeline.ts'
+import { rewriteEnd } from './rewrite.ts'
+import type { Member } from './snapshot.ts'
+
+/** A packet to a public address: find the way in, decide, remember, rewrite. It never passes: see pipeline.ts. */
+export function forward(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
+  const way = state.lookup.way(packet)
+  if (way === undefined) return withoutService(packet, state)
+  if (!isForwardable(packet)) return drop('unsupported', packet)
+
+  const key = sourceKey(way, packet.source)
+  const idle = state.lookup.idleOf(key.scope)
+  const entry = state.table.lookup(key, state.now, idle)
+  const decision = decide(packet, way, state.lookup, entry)
+  if (decision.reason === 'no-container') return withoutContainer(packet, way, state)
+
+  const { member, reason } = decision
+  const origin = reason === 'pinned' ? 'pinned' : reason === 'known' ? entry!.origin : 'assigned'
+  state.table.remember(key, member.container, origin, packet, state.now, idle)
+  rewriteToContainer(packet, way, member, state, isPartial)
+  return {
+    code: codeOf('forward', reason),
+    service: way.service.id,
+    container: member.container,
+    output: wholePacket(packet),
+    source: key.source,
+  }
+}
+
+/** Of ICMP only echo requests have an end to rewrite; what an extension header hides cannot be told. */
+const isForwardable = (packet: Packet): boolean =>
+  (packet.hasTransport || packet.isFragment) &&
+  (!isIcmp(packet) || packet.isFragment || isEchoRequest(packet))
+
+function rewriteToContainer(
+  packet: Packet,
+  way: Way,
+  member: Member,
+  state: PipelineState,
+  isPartial: boolean,
+): void {
+  const { lookup, flows } = state
+  const address = addressOf(lookup.snapshot.containers.get(member.container)!, packet.destination)!
+  const port = way.front.protocol === 0 ? 0 : member.port || way.front.target
+  const endpointPort = port || packet.destinationPort
+  if (lookup.isShared(address, packet.protocol, endpointPort))
+    flows.remember(flowOf(packet, 'source', address, endpointPort), {
+      address: packet.destination,
+      port: packet.destinationPort,
+    })
+  rewriteEnd(packet, 'destination', address, port, isPartial)
+}
+
+/** A public address, but no service on that port. */
+function withoutService(packet: Packet, state: PipelineState): Outcome {
+  if (packet.isFragment) return drop('fragment', packet)
+  if (!packet.hasTransport) return drop('unsupported', packet)
+  if (isEchoRequest(packet)) return answer('echo', echoReply(packet), packet)
+  if (isIcmp(packet)) return drop('unsupported', packet)
+  return state.lookup.snapshot.unserved === 'drop'
+    ? drop('port-closed', packet)
+    : reject(packet, 'port-closed', state)
+}
+
+function withoutContainer(packet: Packet, { service }: Way, state: PipelineState): Outcome {
+  const outcome =
+    service.empty === 'drop' ? drop('no-container', packet) : reject(packet, 'no-container', state)
+  return { ...outcome, service: service.id }
+}
+
+/** A reset for TCP, an ICMP error for the rest; nothing for what must not be answered (RFC 1122 3.2.2, RFC 9293 3.10.7.1). */
+function reject(packet: Packet, reason: 'port-closed' | 'no-container', state: PipelineState): Outcome {
+  if (packet.protocol === TCP.protocol && packet.hasTransport)
+    return packet.tcpFlags & TCP_RST ? drop(reason, packet) : answer(reason, tcpReset(packet), packet)
+  if (!packet.hasTransport) return drop(reason, packet)
+  return state.errors.take(state.now)
+    ? answer(reason, unreachable(packet), packet)
+    : drop('answer-limit', packet)
+}
+
+const answer = (
+  reason: 'echo' | 'port-closed' | 'no-container',
+  output: Uint8Array,
+  packet: Packet,
+): Outcome => ({
+  code: codeOf('answer', reason),
+  service: 0,
+  container: 0,
+  output,
+  source: packet.source,
+})
+
+const drop = (
+  reason: 'unsupported' | 'fragment' | 'port-closed' | 'no-container' | 'answer-limit',
+  packet: Packet,
+): Outcome => ({
+  code: codeOf('drop', reason),
+  service: 0,
+  container: 0,
+  output: undefined,
+  source: packet.source,
+})

@@ -1,0 +1,43 @@
+import type { Address } from '../address.ts'
+import type { Packet } from '../packet/packet.ts'
+import type { Flow } from '../table/flows.ts'
+import { REASONS, type Reason, type Verdict } from './verdict.ts'
+
+/** What became of one packet. Absent fields do not apply to the verdict. */
+export interface Outcome {
+  /** Position in REASONS. */
+  readonly code: number
+  /** Ids in the snapshot; 0: none. */
+  readonly service: number
+  readonly container: number
+  /** The packet that leaves: rewritten, answered or unchanged; undefined when dropped. */
+  readonly output: Uint8Array | undefined
+  /** The client's address as the table knows it; undefined when the packet names none. */
+  readonly source: Address | undefined
+}
+
+const CODES = new Map(REASONS.map(([verdict, reason], code) => [`${verdict} ${reason}`, code]))
+
+/** The code of a verdict with its reason; throws for a pair that is not in REASONS, which is our mistake. */
+export function codeOf(verdict: Verdict, reason: Reason): number {
+  const code = CODES.get(`${verdict} ${reason}`)
+  if (code === undefined) throw new Error(`no verdict ${verdict} with reason ${reason}`)
+  return code
+}
+
+/** The bytes that leave: trailing link-layer padding stays behind. */
+export const wholePacket = (packet: Packet): Uint8Array => packet.bytes.subarray(0, packet.length)
+
+/** The flow of a request at the endpoint it was sent to, or of the endpoint's answer. */
+export const flowOf = (
+  packet: Packet,
+  client: 'source' | 'destination',
+  endpoint: Address,
+  endpointPort: number,
+): Flow => ({
+  protocol: packet.protocol,
+  client: packet[client],
+  clientPort: client === 'source' ? packet.sourcePort : packet.destinationPort,
+  endpoint,
+  endpointPort,
+})

@@ -1,0 +1,46 @@
+import { isOffloadSound, NO_OFFLOAD, type Offload } from '../packet/offload.ts'
+import { type Malformed, parsePacket } from '../packet/packet.ts'
+import type { FlowTable } from '../table/flows.ts'
+import type { DistributionTable } from '../table/table.ts'
+import type { ErrorBudget } from './budget.ts'
+import { forward } from './forward.ts'
+import type { SnapshotLookup } from './lookup.ts'
+import { codeOf, type Outcome } from './outcome.ts'
+import { reply } from './reply.ts'
+
+/** All that a packet's outcome depends on besides its bytes. */
+export interface PipelineState {
+  readonly lookup: SnapshotLookup
+  readonly table: DistributionTable
+  readonly flows: FlowTable
+  readonly errors: ErrorBudget
+  /** Seconds. */
+  readonly now: number
+}
+
+/**
+ * One packet, from bytes to outcome: parse, then forward what is for a public address, and treat the rest as
+ * a possible answer from a container. A packet to a public address never passes: the kernel would route it
+ * straight back into the TUN. `bytes` may be changed in place.
+ */
+export function processPacket(
+  bytes: Uint8Array,
+  state: PipelineState,
+  offload: Offload = NO_OFFLOAD,
+): Outcome {
+  const packet = parsePacket(bytes)
+  if (typeof packet === 'string') return malformed(packet)
+  if (!isOffloadSound(packet, offload)) return malformed('bad-offload')
+  const isPartial = offload.needsChecksum
+  return state.lookup.isPublic(packet.destination)
+    ? forward(packet, state, isPartial)
+    : reply(packet, state, isPartial)
+}
+
+const malformed = (reason: Malformed | 'bad-offload'): Outcome => ({
+  code: codeOf('drop', reason),
+  service: 0,
+  container: 0,
+  output: undefined,
+  source: undefined,
+})

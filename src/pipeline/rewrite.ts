@@ -1,0 +1,80 @@
+import { type Address, addressBytes } from '../address.ts'
+import { load16, store16 } from '../packet/bytes.ts'
+import { sumDelta, updateChecksum, updatePartialSum, wordDelta } from '../packet/checksum.ts'
+import { ICMP, ICMP6 } from '../packet/icmp.ts'
+import { IPV4 } from '../packet/ipv4.ts'
+import { IPV6 } from '../packet/ipv6.ts'
+import type { Packet } from '../packet/packet.ts'
+import { TCP } from '../packet/tcp.ts'
+import { UDP, UDP_LITE } from '../packet/udp.ts'
+
+export type Side = 'source' | 'destination'
+
+/**
+ * Replaces one end of a packet in place, address and (unless `port` is 0) TCP or UDP port, and updates the
+ * checksums by the difference only (RFC 1624): a sum that arrived wrong leaves wrong.
+ *
+ * `isPartial`: the transport checksum is the pseudo header's sum, left for a device to finish
+ * (VIRTIO_NET_HDR_F_NEEDS_CSUM). Then the address changes it uncomplemented and the port, which the device
+ * will sum up itself, not at all.
+ */
+export function rewriteEnd(
+  packet: Packet,
+  side: Side,
+  address: Address,
+  port: number,
+  isPartial: boolean,
+): void {
+  const addressDelta = rewriteAddress(packet, side, address)
+  const portDelta = port === 0 || !packet.hasTransport ? 0 : rewritePort(packet, side, port)
+  const checksumAt = packet.hasTransport ? transportChecksum(packet) : undefined
+  if (checksumAt === undefined) return
+  const before = load16(packet.bytes, checksumAt)
+  const after = isPartial
+    ? updatePartialSum(before, addressDelta)
+    : updateTransportChecksum(packet.protocol, before, addressDelta + portDelta)
+  store16(packet.bytes, checksumAt, after)
+}
+
+/** RFC 768: a UDP checksum of zero says that the sender computed none, so a computed zero goes out as ffff. */
+function updateTransportChecksum(protocol: number, before: number, delta: number): number {
+  if (protocol !== UDP.protocol) return updateChecksum(before, delta)
+  return before === 0 ? 0 : updateChecksum(before, delta) || 0xffff
+}
+
+/** Returns the change of the sum over the address; the IPv4 header's own checksum is updated by it. */
+function rewriteAddress({ bytes, version }: Packet, side: Side, address: Address): number {
+  const at = (version === 4 ? IPV4 : IPV6)[side]
+  const after = addressBytes(address)
+  const delta = sumDelta(bytes.subarray(at, at + after.length), after)
+  bytes.set(after, at)
+  if (version === 4) store16(bytes, IPV4.checksum, updateChecksum(load16(bytes, IPV4.checksum), delta))
+  return delta
+}
+
+function rewritePort({ bytes, transport }: Packet, side: Side, port: number): number {
+  const at = transport + (side === 'source' ? TCP.sourcePort : TCP.destinationPort)
+  const delta = wordDelta(load16(bytes, at), port)
+  store16(bytes, at, port)
+  return delta
+}
+
+/** Where the checksum is that covers the IP addresses; undefined for protocols that have none. */
+function transportChecksum({ protocol, version, transport, length }: Packet): number | undefined {
+  const at = checksumOffset(protocol, version)
+  return at === undefined || transport + at + 2 > length ? undefined : transport + at
+}
+
+function checksumOffset(protocol: number, version: 4 | 6): number | undefined {
+  switch (protocol) {
+    case TCP.protocol:
+      return TCP.checksum
+    case UDP.protocol:
+    case UDP_LITE:
+      return UDP.checksum
+    case ICMP6.protocol:
+      return version === 6 ? ICMP.checksum : undefined // ICMP for IPv4 covers no pseudo header
+    default:
+      return undefined
+  }
+}
