@@ -53,9 +53,15 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
 
 /** The address's bytes in network order: 4 or 16. */
 export function addressBytes(address: Address): Uint8Array {
-  return Uint8Array.from({ length: address.length / 2 }, (_, i) =>
-    Number.parseInt(address.slice(i * 2, i * 2 + 2), 16),
-  )
+  const bytes = new Uint8Array(address.length / 2)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = (nibble(address, i * 2) << 4) | nibble(address, i * 2 + 1)
+  return bytes
+}
+
+/** '0'–'9' are 0x30–0x39, 'a'–'f' 0x61–0x66. */
+function nibble(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  return code < 0x3a ? code - 0x30 : code - 0x57
 }
 
 /** 16 bytes for either family, IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2): the form that is hashed. */

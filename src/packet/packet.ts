@@ -108,45 +108,32 @@ function parseIpv6(bytes: Uint8Array): Packet | Malformed {
   })
 }
 
+/** Decodes once, in one literal: this is where most of the time of reading a packet goes. */
 function parseTransport(network: NetworkLayer): Packet | Malformed {
-  const { bytes, transport, protocol } = network
-  if (!network.hasTransport) return { ...network, ...NO_TRANSPORT }
-  const room = network.length - transport
-  switch (protocol) {
-    case TCP.protocol:
-      if (room < TCP.minimumLength) return 'short-transport'
-      return {
-        ...network,
-        ...readPorts(bytes, transport),
-        tcpFlags: bytes[transport + TCP.flags]!,
-        sequence: load32(bytes, transport + TCP.sequence),
-        acknowledgment: load32(bytes, transport + TCP.acknowledgment),
-        icmpType: -1,
-      }
-    case UDP.protocol:
-      if (room < UDP.headerLength) return 'short-transport'
-      return { ...network, ...NO_TRANSPORT, ...readPorts(bytes, transport) }
-    case icmpProtocol(network.version):
-      if (room < ICMP.headerLength) return 'short-transport'
-      return { ...network, ...NO_TRANSPORT, icmpType: bytes[transport + ICMP.type]! }
-    default:
-      return { ...network, ...NO_TRANSPORT }
+  const { bytes, transport, protocol, hasTransport } = network
+  const isTcp = hasTransport && protocol === TCP.protocol
+  const isUdp = hasTransport && protocol === UDP.protocol
+  const isIcmp = hasTransport && protocol === icmpProtocol(network.version)
+  const needed = isTcp ? TCP.minimumLength : isUdp ? UDP.headerLength : isIcmp ? ICMP.headerLength : 0
+  if (network.length - transport < needed) return 'short-transport'
+  return {
+    bytes,
+    version: network.version,
+    length: network.length,
+    protocol,
+    source: network.source,
+    destination: network.destination,
+    transport,
+    isFragment: network.isFragment,
+    hasTransport,
+    sourcePort: isTcp || isUdp ? load16(bytes, transport + TCP.sourcePort) : 0,
+    destinationPort: isTcp || isUdp ? load16(bytes, transport + TCP.destinationPort) : 0,
+    tcpFlags: isTcp ? bytes[transport + TCP.flags]! : 0,
+    sequence: isTcp ? load32(bytes, transport + TCP.sequence) : 0,
+    acknowledgment: isTcp ? load32(bytes, transport + TCP.acknowledgment) : 0,
+    icmpType: isIcmp ? bytes[transport + ICMP.type]! : -1,
   }
 }
-
-const NO_TRANSPORT = {
-  sourcePort: 0,
-  destinationPort: 0,
-  tcpFlags: 0,
-  sequence: 0,
-  acknowledgment: 0,
-  icmpType: -1,
-} as const
-
-const readPorts = (bytes: Uint8Array, transport: number) => ({
-  sourcePort: load16(bytes, transport + TCP.sourcePort),
-  destinationPort: load16(bytes, transport + TCP.destinationPort),
-})
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 

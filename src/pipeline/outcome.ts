@@ -1,7 +1,7 @@
 import type { Address } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { Flow } from '../table/flows.ts'
-import { REASONS, type Reason, type Verdict } from './verdict.ts'
+import { REASONS, type Reason, VERDICTS, type Verdict } from './verdict.ts'
 
 /** What became of one packet. Absent fields do not apply to the verdict. */
 export interface Outcome {
@@ -16,11 +16,15 @@ export interface Outcome {
   readonly source: Address | undefined
 }
 
-const CODES = new Map(REASONS.map(([verdict, reason], code) => [`${verdict} ${reason}`, code]))
+const CODES = new Map(VERDICTS.map((verdict) => [verdict, codesOf(verdict)]))
+
+function codesOf(verdict: Verdict): ReadonlyMap<Reason, number> {
+  return new Map(REASONS.flatMap(([of, reason], code) => (of === verdict ? [[reason, code] as const] : [])))
+}
 
 /** The code of a verdict with its reason; throws for a pair that is not in REASONS, which is our mistake. */
 export function codeOf(verdict: Verdict, reason: Reason): number {
-  const code = CODES.get(`${verdict} ${reason}`)
+  const code = CODES.get(verdict)?.get(reason)
   if (code === undefined) throw new Error(`no verdict ${verdict} with reason ${reason}`)
   return code
 }

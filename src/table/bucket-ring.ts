@@ -2,10 +2,15 @@ import { siphash } from './siphash.ts'
 
 const WAYS = 4
 
-interface Bucket<V> {
-  readonly keys: (string | undefined)[]
-  readonly values: (V | undefined)[]
+interface Bucket {
+  readonly names: (string | undefined)[]
   next: number
+}
+
+/** A key by its name, and by the bytes that are hashed when it takes a place. */
+export interface RingKey {
+  readonly name: string
+  toBytes(): Uint8Array
 }
 
 /**
@@ -13,55 +18,51 @@ interface Bucket<V> {
  * takes the place whose turn it is. A flood can only churn it, never make it grow.
  */
 export class BucketRing<V> {
-  readonly #buckets: (Bucket<V> | undefined)[]
-  readonly #key: Uint8Array
+  readonly #buckets: (Bucket | undefined)[]
+  readonly #hashKey: Uint8Array
+  readonly #values = new Map<string, V>()
 
   /** `capacity` is rounded up to a power of two, at least one bucket. */
-  constructor(capacity: number, key: Uint8Array) {
+  constructor(capacity: number, hashKey: Uint8Array) {
     this.#buckets = new Array(2 ** Math.max(0, Math.ceil(Math.log2(capacity / WAYS))))
-    this.#key = key
+    this.#hashKey = hashKey
   }
 
-  lookup(keyBytes: Uint8Array): V | undefined {
-    const bucket = this.#bucketOf(keyBytes)
-    return bucket.values[bucket.keys.indexOf(nameOf(keyBytes))]
+  lookup(key: RingKey): V | undefined {
+    return this.#values.get(key.name)
   }
 
   /** Stores under a key, in its own place when it has one. */
-  store(keyBytes: Uint8Array, value: V): void {
-    const bucket = this.#bucketOf(keyBytes)
-    const place = this.#placeFor(bucket, nameOf(keyBytes))
-    bucket.keys[place] = nameOf(keyBytes)
-    bucket.values[place] = value
+  store(key: RingKey, value: V): void {
+    if (!this.#values.has(key.name)) this.#takePlace(key)
+    this.#values.set(key.name, value)
   }
 
-  remove(keyBytes: Uint8Array): void {
-    const bucket = this.#bucketOf(keyBytes)
-    const place = bucket.keys.indexOf(nameOf(keyBytes))
-    if (place < 0) return
-    bucket.keys[place] = undefined
-    bucket.values[place] = undefined
+  remove(key: RingKey): void {
+    if (!this.#values.delete(key.name)) return
+    const { names } = this.#bucketOf(key)
+    names[names.indexOf(key.name)] = undefined
   }
 
-  #placeFor(bucket: Bucket<V>, name: string): number {
-    const own = bucket.keys.indexOf(name)
-    if (own >= 0) return own
-    const free = bucket.keys.indexOf(undefined)
-    if (free >= 0) return free
-    const turn = bucket.next
-    bucket.next = (turn + 1) % WAYS
-    return turn
+  #takePlace(key: RingKey): void {
+    const bucket = this.#bucketOf(key)
+    const place = freePlace(bucket)
+    const displaced = bucket.names[place]
+    if (displaced !== undefined) this.#values.delete(displaced)
+    bucket.names[place] = key.name
   }
 
-  #bucketOf(keyBytes: Uint8Array): Bucket<V> {
-    const at = siphash(this.#key, keyBytes).low & (this.#buckets.length - 1)
-    this.#buckets[at] ??= {
-      keys: new Array(WAYS).fill(undefined),
-      values: new Array(WAYS).fill(undefined),
-      next: 0,
-    }
+  #bucketOf(key: RingKey): Bucket {
+    const at = siphash(this.#hashKey, key.toBytes()).low & (this.#buckets.length - 1)
+    this.#buckets[at] ??= { names: new Array(WAYS).fill(undefined), next: 0 }
     return this.#buckets[at]
   }
 }
 
-const nameOf = (keyBytes: Uint8Array): string => String.fromCharCode(...keyBytes)
+function freePlace(bucket: Bucket): number {
+  const free = bucket.names.indexOf(undefined)
+  if (free >= 0) return free
+  const turn = bucket.next
+  bucket.next = (turn + 1) % WAYS
+  return turn
+}

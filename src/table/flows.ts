@@ -1,5 +1,5 @@
 import { type Address, mappedBytes } from '../address.ts'
-import { BucketRing } from './bucket-ring.ts'
+import { BucketRing, type RingKey } from './bucket-ring.ts'
 
 /** One flow at a container's endpoint, as the endpoint sees it. */
 export interface Flow {
@@ -28,22 +28,25 @@ export class FlowTable {
   }
 
   lookup(flow: Flow): PublicEnd | undefined {
-    return this.#ring.lookup(flowBytes(flow))
+    return this.#ring.lookup(flowRingKey(flow))
   }
 
   remember(flow: Flow, end: PublicEnd): void {
-    this.#ring.store(flowBytes(flow), end)
+    this.#ring.store(flowRingKey(flow), end)
   }
 }
 
-/** 40 bytes: client, endpoint (16 mapped each), their ports and the protocol, little-endian. */
-function flowBytes(flow: Flow): Uint8Array {
-  const bytes = new Uint8Array(40)
-  bytes.set(mappedBytes(flow.client))
-  bytes.set(mappedBytes(flow.endpoint), 16)
-  const view = new DataView(bytes.buffer)
-  view.setUint16(32, flow.clientPort, true)
-  view.setUint16(34, flow.endpointPort, true)
-  view.setUint32(36, flow.protocol, true)
-  return bytes
-}
+/** Hashed as 40 bytes: client, endpoint (16 mapped each), their ports and the protocol, little-endian. */
+const flowRingKey = (flow: Flow): RingKey => ({
+  name: `${flow.client}/${flow.endpoint}/${flow.clientPort}/${flow.endpointPort}/${flow.protocol}`,
+  toBytes() {
+    const bytes = new Uint8Array(40)
+    bytes.set(mappedBytes(flow.client))
+    bytes.set(mappedBytes(flow.endpoint), 16)
+    const view = new DataView(bytes.buffer)
+    view.setUint16(32, flow.clientPort, true)
+    view.setUint16(34, flow.endpointPort, true)
+    view.setUint32(36, flow.protocol, true)
+    return bytes
+  },
+})

@@ -1,4 +1,5 @@
 import { type Address, mappedBytes } from '../address.ts'
+import type { RingKey } from './bucket-ring.ts'
 
 /** What an entry is found by: a scope and a source masked to the service's affinity prefix. */
 export interface SourceKey {
@@ -6,10 +7,13 @@ export interface SourceKey {
   readonly source: Address
 }
 
-/** The key as 20 bytes, the source mapped to 16 and the scope little-endian: what the rings hash. */
-export function sourceKeyBytes(key: SourceKey): Uint8Array {
-  const bytes = new Uint8Array(20)
-  bytes.set(mappedBytes(key.source))
-  new DataView(bytes.buffer).setUint32(16, key.scope, true)
-  return bytes
-}
+/** The key in a ring: hashed as 20 bytes, the source mapped to 16 and the scope little-endian. */
+export const sourceRingKey = (key: SourceKey): RingKey => ({
+  name: `${key.scope}/${key.source}`,
+  toBytes() {
+    const bytes = new Uint8Array(20)
+    bytes.set(mappedBytes(key.source))
+    new DataView(bytes.buffer).setUint32(16, key.scope, true)
+    return bytes
+  },
+})

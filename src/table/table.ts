@@ -2,7 +2,7 @@ import type { Address } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
 import { BucketRing } from './bucket-ring.ts'
 import { type Challenge, challengeOf, provesSource } from './proof.ts'
-import { type SourceKey, sourceKeyBytes } from './source.ts'
+import { type SourceKey, sourceRingKey } from './source.ts'
 
 export type Origin = 'pinned' | 'assigned' | 'restored'
 
@@ -112,14 +112,14 @@ export class DistributionTable {
   }
 
   #candidate(key: SourceKey, now: number, idle: number): Candidate | undefined {
-    const candidate = this.#probation.lookup(sourceKeyBytes(key))
+    const candidate = this.#probation.lookup(sourceRingKey(key))
     return candidate === undefined || isIdle(candidate, now, idle) ? undefined : candidate
   }
 
   #admit(key: SourceKey, container: number, origin: Origin, now: number): void {
     this.counters.probation++
     const candidate = { container, origin, sinceSeconds: now, seenSeconds: now, challenge: undefined }
-    this.#probation.store(sourceKeyBytes(key), candidate)
+    this.#probation.store(sourceRingKey(key), candidate)
   }
 
   #promote(key: SourceKey, candidate: Candidate, now: number): void {
@@ -134,7 +134,7 @@ export class DistributionTable {
     entries.set(key.source, entry)
     this.#scopes.set(key.scope, entries)
     if (!replaces) this.#size++
-    this.#probation.remove(sourceKeyBytes(key))
+    this.#probation.remove(sourceRingKey(key))
   }
 
   #drop(entries: Map<Address, Entry>, source: Address): void {
