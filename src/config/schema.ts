@@ -1,4 +1,7 @@
-import type { Address } from '../address.ts'
+import { z } from 'zod'
+import { type Address, isAddress4 } from '../address.ts'
+import { parseAddress, parsePrefix, unusableKind } from './address.ts'
+import { parseDurationUs } from './duration.ts'
 
 /** A whole configuration after validation: every default filled in, every address in its one form. */
 export interface Config {
@@ -78,3 +81,228 @@ export interface PinConfig {
   readonly source: { readonly address: Address; readonly length: number }
   readonly container: string
 }
+
+/**
+ * From here on: the schema that turns plain values into the types above, defaults filled in. What a value
+ * should have been is its schema's error message; src/config/validate.ts adds the place and the value. Rules
+ * that need more than one value at once are in src/config/rules.ts.
+ */
+
+export const CONFIG_DEFAULTS = {
+  tun: 'onehop0',
+  queues: 1,
+  spinUs: 50,
+  capacity: 1_000_000,
+  probation: 65_536,
+  flows: 65_536,
+  idleSeconds: 3 * 3600,
+} as const
+
+const SECOND_US = 1_000_000
+
+const integer = (least: number, most: number) => {
+  const expected = `a whole number from ${least} to ${most}`
+  return z.int(expected).min(least, expected).max(most, expected)
+}
+
+const oneOf = <const Words extends readonly string[]>(...words: Words) =>
+  z.enum(words, words.length === 1 ? `${words[0]} (this version has no other)` : words.join(' or '))
+
+/** A text that `parse` understands; it returns undefined for any other, or throws Unfit to say more. */
+const text = <T>(expected: string, parse: (value: string) => T | undefined) =>
+  z.unknown().transform((value, context): T => {
+    const parsed = typeof value === 'string' ? tryParse(value, parse) : undefined
+    if (parsed !== undefined && !(parsed instanceof Unfit)) return parsed
+    context.issues.push({
+      code: 'custom',
+      input: value,
+      message: parsed instanceof Unfit ? parsed.expected : expected,
+    })
+    return z.NEVER
+  })
+
+/** Well formed, but not to be used here. */
+class Unfit {
+  readonly expected: string
+  constructor(expected: string) {
+    this.expected = expected
+  }
+}
+
+function tryParse<T>(value: string, parse: (value: string) => T | undefined): T | Unfit | undefined {
+  try {
+    return parse(value)
+  } catch (error) {
+    if (error instanceof Unfit) return error
+    throw error
+  }
+}
+
+/** A mapping with these keys and no others. The message of an unknown key lists the known ones for validate.ts. */
+const mapping = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.strictObject(shape, {
+    error: ({ code }) =>
+      code === 'unrecognized_keys'
+        ? Object.keys(shape).join(' ')
+        : `a mapping with ${Object.keys(shape).join(', ')}`,
+  })
+
+const list = <Item extends z.ZodType>(item: Item, expected: string) => z.array(item, expected)
+
+/** dev_valid_name() of the kernel, and no `%`: TUNSETIFF would put a number in its place. */
+const interfaceName = text('an interface name: 1 to 15 bytes without space, "/", ":" or "%"', (value) => {
+  const isValid =
+    /^[^\s/:%\p{Cc}]+$/u.test(value) && Buffer.byteLength(value) <= 15 && value !== '.' && value !== '..'
+  return isValid ? value : undefined
+})
+
+const name = text('a name: letters, digits and ._:/@- (at most 253, the first a letter or digit)', (value) =>
+  /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}$/.test(value) ? value : undefined,
+)
+
+const usable = (address: Address | undefined): Address | undefined => {
+  const kind = address === undefined ? undefined : unusableKind(address)
+  if (kind !== undefined) throw new Unfit(`an address other than ${kind}`)
+  return address
+}
+
+const anyAddress = text('an IPv4 or IPv6 address', (value) => usable(parseAddress(value)))
+
+const address4 = text('an IPv4 address', (value) => {
+  const address = usable(parseAddress(value))
+  if (address !== undefined && !isAddress4(address))
+    throw new Unfit('an IPv4 address (IPv6 goes to address6)')
+  return address
+})
+
+const address6 = text('an IPv6 address', (value) => {
+  const address = usable(parseAddress(value))
+  if (address !== undefined && isAddress4(address)) throw new Unfit('an IPv6 address (IPv4 goes to address)')
+  return address
+})
+
+const prefix = text(
+  'an address or a prefix such as 198.51.100.0/24, no bits set after its length',
+  parsePrefix,
+)
+
+const PORT_RULE = 'PORT/tcp or PORT/udp, with ->TARGET where the container has another port (80/tcp->8080)'
+
+/** `80/tcp`, `80/tcp->8080`; 'all' is let through for the list that it must stand alone in. */
+const portRule = text(PORT_RULE, (value): PortRule | 'all' | undefined => {
+  if (value === 'all') return value
+  const [, port, protocol, target] = /^([0-9]{1,5})\/(tcp|udp)(?:->([0-9]{1,5}))?$/.exec(value) ?? []
+  if (port === undefined || (protocol !== 'tcp' && protocol !== 'udp')) return undefined
+  const rule = { port: Number(port), protocol, target: Number(target ?? port) } as const
+  if (!isPort(rule.port) || !isPort(rule.target)) throw new Unfit('ports from 1 to 65535')
+  return rule
+})
+
+const isPort = (port: number): boolean => port >= 1 && port <= 65_535
+
+const PORTS = 'a list such as [80/tcp, 443/tcp], or all'
+
+const ports = z
+  .preprocess((value) => (value === 'all' ? ['all'] : value), list(portRule, PORTS).min(1, PORTS))
+  .transform((rules, context): readonly PortRule[] | 'all' => {
+    const some = rules.filter((rule) => rule !== 'all')
+    if (some.length === rules.length) return some
+    if (rules.length === 1) return 'all'
+    context.issues.push({ code: 'custom', input: rules, message: 'either single ports or all' })
+    return z.NEVER
+  })
+
+const idle = text('a time such as 3h, 30s or 1h30m, from 1s to 365d', (value) => {
+  const us = parseDurationUs(value)
+  const isFit = us !== undefined && us >= SECOND_US && us <= 365 * 86_400 * SECOND_US && us % SECOND_US === 0
+  return isFit ? us / SECOND_US : undefined
+})
+
+const MOST_SPIN_US = 10_000
+
+const spin = z.preprocess(
+  (value) => (value === 0 || value === '0' ? '0us' : value),
+  text('a time such as 50us, at most 10ms, or 0 for none', (value) => {
+    const us = parseDurationUs(value)
+    return us !== undefined && us <= MOST_SPIN_US ? us : undefined
+  }),
+)
+
+const key = text('32 hexadecimal digits in quotes', (value) =>
+  /^[0-9a-fA-F]{32}$/.test(value) ? value.toLowerCase() : undefined,
+)
+
+const interfaces = mapping({
+  tun: interfaceName.prefault(CONFIG_DEFAULTS.tun),
+  bridges: list(interfaceName, 'a list such as [br0]').min(1, 'at least one bridge'),
+  uplinks: list(interfaceName, 'a list such as [eth0]').default([]),
+})
+
+const table = mapping({
+  capacity: integer(1, 2 ** 27).default(CONFIG_DEFAULTS.capacity),
+  probation: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.probation),
+  flows: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.flows),
+})
+
+const dataplane = mapping({
+  queues: integer(1, 16).default(CONFIG_DEFAULTS.queues),
+  spin: spin.prefault(`${CONFIG_DEFAULTS.spinUs}us`),
+}).transform(({ queues, spin: spinUs }): DataPlaneConfig => ({ queues, spinUs }))
+
+const container = mapping({
+  name,
+  address: address4.optional(),
+  address6: address6.optional(),
+  port: integer(1, 65_535).optional(),
+  weight: integer(0, 256).default(1),
+}).transform(
+  (given): ContainerConfig => ({
+    name: given.name,
+    address: given.address,
+    address6: given.address6,
+    port: given.port,
+    weight: given.weight,
+  }),
+)
+
+const affinity = mapping({
+  scope: oneOf('service', 'group', 'address').default('service'),
+  group: name.optional(),
+  prefix4: integer(1, 32).default(32),
+  prefix6: integer(1, 128).default(128),
+  idle: idle.prefault(`${CONFIG_DEFAULTS.idleSeconds}s`),
+}).transform(
+  ({ idle: idleSeconds, ...given }): AffinityConfig => ({
+    scope: given.scope,
+    group: given.group,
+    prefix4: given.prefix4,
+    prefix6: given.prefix6,
+    idleSeconds,
+  }),
+)
+
+const pin = mapping({ source: prefix, container: name })
+
+const ADDRESSES = 'a list such as [203.0.113.10, "2001:db8::10"]'
+
+export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
+  name,
+  addresses: list(anyAddress, ADDRESSES).min(1, 'at least one address'),
+  ports,
+  containers: list(container, 'a list such as [{name: web-1, address: 10.77.0.11}]'),
+  algorithm: oneOf('maglev').default('maglev'),
+  affinity: affinity.prefault({}),
+  pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),
+  empty: oneOf('reject', 'drop').default('reject'),
+})
+
+/** All but the services, which are validated one by one so that one bad service does not hide what is wrong in the rest. */
+export const frameSchema = mapping({
+  version: z.literal(1, '1'),
+  interfaces,
+  key: key.optional(),
+  unserved: oneOf('reject', 'drop').default('reject'),
+  table: table.prefault({}),
+  dataplane: dataplane.prefault({}),
+  services: list(z.unknown(), 'a list of services'),
+})

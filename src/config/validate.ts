@@ -1,0 +1,53 @@
+import type { z } from 'zod'
+import { type Issue, MOST_SHOWN, nearest, type Path, quoteValue } from './issue.ts'
+import { checkRules, type PlacedService } from './rules.ts'
+import { type Config, frameSchema, serviceSchema } from './schema.ts'
+
+/** A config from plain values, or everything that is wrong with them. */
+export function validateConfig(value: unknown): Config | readonly Issue[] {
+  const frame = frameSchema.safeParse(value)
+  const issues: Issue[] = frame.success ? [] : frame.error.issues.flatMap((issue) => describe(issue, value))
+  const services: PlacedService[] = []
+  for (const [i, given] of listedServices(value).entries()) {
+    const service = serviceSchema.safeParse(given)
+    if (service.success) services.push({ path: ['services', i], service: service.data })
+    else issues.push(...service.error.issues.flatMap((issue) => describe(issue, value, ['services', i])))
+  }
+  for (const issue of checkRules(services, frame.success ? frame.data.interfaces : undefined))
+    issues.push(issue)
+  if (issues.length > 0 || !frame.success) return issues
+  return {
+    ...frame.data,
+    key: frame.data.key,
+    services: services.map(({ service }) => service),
+  }
+}
+
+function listedServices(value: unknown): readonly unknown[] {
+  const services = childOf(value, 'services')
+  return Array.isArray(services) ? services : []
+}
+
+/** zod's issue in onehop's words: the value, and what was expected in its place. */
+function describe(issue: z.core.$ZodIssue, root: unknown, above: Path = []): Issue[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys
+      .slice(0, MOST_SHOWN)
+      .map((key) => describeUnknownKey(key, path, issue.message.split(' ')))
+  const value = path.reduce(childOf, root)
+  const what = value === undefined || value === null ? 'missing' : quoteValue(value)
+  return [{ path, at: 'value', message: `${what}; expected ${issue.message}` }]
+}
+
+function describeUnknownKey(key: string, path: Path, known: readonly string[]): Issue {
+  const meant = nearest(key, known)
+  const hint = meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean ${meant}?`
+  return { path: [...path, key], at: 'key', message: `unknown key ${quoteValue(key)}; ${hint}` }
+}
+
+/** Values come from YAML or flags: mappings without a prototype's own keys, lists, and scalars. */
+const childOf = (value: unknown, step: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, step)
+    ? (value as Record<PropertyKey, unknown>)[step]
+    : undefined
