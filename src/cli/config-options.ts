@@ -1,0 +1,54 @@
+import type { Command } from 'commander'
+import { configFromFlags, type ServiceFlags } from '../config/flags.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { OnehopError } from '../errors.ts'
+
+export interface ConfigOptions extends ServiceFlags {
+  readonly config?: string
+}
+
+export interface ReadConfig {
+  readonly config: Config
+  readonly configPath: string | undefined
+}
+
+const SERVICE_FLAGS = ['tun', 'bridge', 'uplink', 'name', 'service', 'container', 'queues', 'spin'] as const
+
+/** The options by which a command learns its config: --config FILE, or the flags of the one-service case. */
+export const addConfigOptions = (command: Command): Command =>
+  command
+    .option('-c, --config <file>', 'the config file; or, without one, the flags that follow')
+    .option('--tun <name>', 'the TUN interface that onehop makes (default: onehop0)')
+    .option('--bridge <name>', "the containers' bridge; repeatable", collect)
+    .option('--uplink <name>', "where clients come from; repeatable (default: the default routes')", collect)
+    .option('--name <name>', "the service's name (default: service)")
+    .option(
+      '--service <address:port/protocol>',
+      'a public way in: 203.0.113.10:80/tcp, [2001:db8::10]:80/tcp->8080, 203.0.113.10/all; repeatable',
+      collect,
+    )
+    .option(
+      '--container <name=address[:port]>',
+      'a container: web-1=10.77.0.11:8080, web-1=[fd77::11]:8080 adds its IPv6 address; repeatable',
+      collect,
+    )
+    .option('--queues <count>', 'TUN queues, one thread each (default: 1)')
+    .option('--spin <time>', 'how long a thread looks again before it sleeps, 0 for never (default: 50us)')
+
+const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
+  ...(sofar ?? []),
+  value,
+]
+
+/** The config that the options name. Throws OnehopError when they contradict each other or the config is wrong. */
+export function readConfig(options: ConfigOptions): ReadConfig {
+  if (options.config === undefined) return { config: configFromFlags(options), configPath: undefined }
+  const flags = SERVICE_FLAGS.filter((flag) => options[flag] !== undefined)
+  if (flags.length > 0)
+    throw new OnehopError(
+      'E_USAGE',
+      `--config ${options.config} and --${flags.join(', --')} together; expected either the file or the flags`,
+    )
+  return { config: loadConfig(options.config), configPath: options.config }
+}

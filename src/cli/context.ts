@@ -1,0 +1,16 @@
+import type { Writable } from 'node:stream'
+
+/** What a command has of the world besides its arguments. Tests give their own. */
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: Writable
+  readonly stderr: Writable
+  /** What the process exits with when the command returns without throwing. */
+  exitCode: number
+}
+
+/** Resolves when the stream has taken the text, or when nobody reads it any more (see ignoreBrokenPipe). */
+export const print = (stream: Writable, text: string): Promise<void> =>
+  new Promise((resolve) => {
+    stream.write(text, () => resolve())
+  })

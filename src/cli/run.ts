@@ -1,0 +1,62 @@
+import { type Command, Option } from 'commander'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
+import type { CliContext } from './context.ts'
+import { loadModule } from './load-module.ts'
+import { socketPathOf } from './socket-path.ts'
+
+/** What src/daemon.ts needs; it returns the exit code when the daemon has stopped. */
+export interface DaemonOptions {
+  readonly config: Config
+  readonly configPath: string | undefined
+  readonly routes: boolean
+  readonly logLevel: string
+  readonly socketPath: string
+  readonly stateDir: string
+  /** Reads the config anew; throws OnehopError. Absent: the config came from flags, which do not change. */
+  readonly reload?: () => Config
+}
+
+interface RunOptions extends ConfigOptions {
+  readonly routes: boolean
+  readonly logLevel: string
+  readonly socket?: string
+  readonly stateDir: string
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
+
+const EXAMPLES = `
+Examples:
+  onehop run --config /etc/onehop.yaml
+  onehop run --tun onehop0 --bridge br0 --service 203.0.113.10:80/tcp \\
+      --container web-1=10.77.0.11:8080 --container web-2=10.77.0.12:8080
+
+SIGTERM and SIGINT stop it; SIGHUP reads --config again and keeps the old one when the new is wrong.`
+
+export function addRunCommand(program: Command, context: CliContext): void {
+  addConfigOptions(program.command('run').description('serve until told to stop'))
+    .option('--no-routes', 'leave routes, rules, sysctls and nft alone (see: onehop routes)')
+    .addOption(new Option('--log-level <level>', 'what to log').choices(LOG_LEVELS).default('info'))
+    .option('--socket <path>', 'the control socket (default: /run/onehop/<tun>.sock)')
+    .option('--state-dir <path>', 'where what must survive a restart is kept', '/var/lib/onehop')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: RunOptions) => {
+      context.exitCode = await run(options)
+    })
+}
+
+async function run(options: RunOptions): Promise<number> {
+  const { config, configPath } = readConfig(options)
+  const { runDaemon } = await loadModule('../daemon.ts')
+  return await (runDaemon as (options: DaemonOptions) => Promise<number>)({
+    config,
+    configPath,
+    routes: options.routes,
+    logLevel: options.logLevel,
+    socketPath: options.socket ?? socketPathOf(config.interfaces.tun),
+    stateDir: options.stateDir,
+    ...(configPath === undefined ? {} : { reload: () => loadConfig(configPath) }),
+  })
+}
