@@ -36,11 +36,12 @@ export class OutputFile {
     if (existing?.isFile()) fchmodSync(this.#file, existing.mode & 0o777)
   }
 
-  /** A copy is kept; at most BUFFER_BYTES at once. */
-  write(bytes: Uint8Array): void {
-    if (bytes.length > this.#buffer.length - this.#length) this.#flush()
-    this.#buffer.set(bytes, this.#length)
-    this.#length += bytes.length
+  /** Where the next `length` bytes of the file go, at most BUFFER_BYTES; to be filled before the next call. */
+  reserve(length: number): Uint8Array {
+    if (length > this.#buffer.length - this.#length) this.#flush()
+    const place = this.#buffer.subarray(this.#length, this.#length + length)
+    this.#length += length
+    return place
   }
 
   commit(): void {

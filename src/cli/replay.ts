@@ -4,16 +4,12 @@ import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { OnehopError } from '../errors.ts'
 import { type CapturedPacket, isFinerThanMicroseconds, readCapture } from '../packet/capture.ts'
-import { pcapFileHeader, pcapRecordHeader, type TimeUnit } from '../packet/pcap.ts'
+import { pcapFileHeader, pcapRecordLength, type TimeUnit, writePcapRecord } from '../packet/pcap.ts'
+import { codeOf, type Outcome } from '../pipeline/outcome.ts'
+import { REASONS } from '../pipeline/verdict.ts'
 import { CaptureFile } from './capture-file.ts'
 import { type CliContext, print } from './context.ts'
-import {
-  ENGINES,
-  type EngineName,
-  type NamedOutcome,
-  type OfflineEngine,
-  openOfflineEngine,
-} from './offline.ts'
+import { ENGINES, type EngineName, type OfflineEngine, openOfflineEngine } from './offline.ts'
 import { OutputFile } from './output-file.ts'
 import { formatRows } from './sections.ts'
 
@@ -59,7 +55,12 @@ async function replay(
   try {
     if (input.isSameAs(outputPath))
       throw new OnehopError('E_USAGE', `${outputPath} is the input; expected another file to write`)
-    return await replayFile(input, outputPath, offline, json ? new JsonLines(context) : new Summary(context))
+    return await replayFile(
+      input,
+      outputPath,
+      offline,
+      json ? new JsonLines(context, offline) : new Summary(context),
+    )
   } finally {
     input.close()
   }
@@ -77,13 +78,11 @@ async function keyOf({ key }: Config, { stderr }: CliContext): Promise<Uint8Arra
 
 /** Who hears of each packet's outcome. `flush` is awaited now and then, so that a slow reader is waited for. */
 interface Listener {
-  add(outcome: NamedOutcome, captured: CapturedPacket): void
+  /** `outcome` is undefined for a frame without an IP packet. */
+  add(outcome: Outcome | undefined, captured: CapturedPacket): void
   flush(): Promise<void>
   end(): Promise<void>
 }
-
-/** What is no IP packet never reaches a TUN: as if the kernel had kept it. */
-const NOT_IP: NamedOutcome = { verdict: 'pass', reason: 'not-ours' }
 
 /** Between these a signal is heard and the listener's reader is waited for. */
 const PACKETS_AT_ONCE = 4096
@@ -98,7 +97,8 @@ async function replayFile(
   const output = new OutputFile(outputPath)
   try {
     const unit = atInput(input, () => (isFinerThanMicroseconds(input.chunks()) ? 'ns' : 'us'))
-    output.write(pcapFileHeader(unit))
+    const header = pcapFileHeader(unit)
+    output.reserve(header.length).set(header)
     const packets = readCapture(input.chunks())
     while (atInput(input, () => replaySome(packets, unit, offline, output, listener))) {
       await listener.flush()
@@ -149,16 +149,15 @@ function replaySome(
 function replayPacket(
   { packet, timestamp }: CapturedPacket,
   unit: TimeUnit,
-  { engine, name }: OfflineEngine,
+  { engine }: OfflineEngine,
   output: OutputFile,
-): NamedOutcome {
-  if (packet === undefined) return NOT_IP
+): Outcome | undefined {
+  if (packet === undefined) return undefined
   const outcome = engine.process(packet, secondsOf(timestamp))
-  if (outcome.output !== undefined) {
-    output.write(pcapRecordHeader(timestamp, outcome.output.length, unit))
-    output.write(outcome.output)
-  }
-  return name(outcome)
+  const leaving = outcome.output
+  if (leaving !== undefined)
+    writePcapRecord(output.reserve(pcapRecordLength(leaving)), leaving, timestamp, unit)
+  return outcome
 }
 
 /** Engines count seconds in 32 bits; a pcapng clock may say anything. */
@@ -186,17 +185,24 @@ class Interruption {
   }
 }
 
+/** What is no IP packet never reaches a TUN: as if the kernel had kept it. */
+const NOT_IP = codeOf('pass', 'not-ours')
+
 class JsonLines implements Listener {
   readonly #context: CliContext
+  readonly #offline: OfflineEngine
   #lines: string[] = []
   #count = 0
 
-  constructor(context: CliContext) {
+  constructor(context: CliContext, offline: OfflineEngine) {
     this.#context = context
+    this.#offline = offline
   }
 
-  add(outcome: NamedOutcome): void {
-    this.#lines.push(`${JSON.stringify({ n: ++this.#count, ...outcome })}\n`)
+  add(outcome: Outcome | undefined): void {
+    const [verdict, reason] = REASONS[NOT_IP]!
+    const named = outcome === undefined ? { verdict, reason } : this.#offline.name(outcome)
+    this.#lines.push(`${JSON.stringify({ n: ++this.#count, ...named })}\n`)
   }
 
   async flush(): Promise<void> {
@@ -212,26 +218,25 @@ class JsonLines implements Listener {
 
 class Summary implements Listener {
   readonly #context: CliContext
-  readonly #packets = new Map<string, number>()
+  readonly #packets = REASONS.map(() => 0)
   #cutShort = 0
 
   constructor(context: CliContext) {
     this.#context = context
   }
 
-  add({ verdict, reason }: NamedOutcome, { capturedLength, originalLength }: CapturedPacket): void {
-    const key = `${verdict} ${reason}`
-    this.#packets.set(key, (this.#packets.get(key) ?? 0) + 1)
+  add(outcome: Outcome | undefined, { capturedLength, originalLength }: CapturedPacket): void {
+    const code = outcome?.code ?? NOT_IP
+    this.#packets[code] = this.#packets[code]! + 1
     if (capturedLength < originalLength) this.#cutShort++
   }
 
   async flush(): Promise<void> {}
 
   async end(): Promise<void> {
-    const rows = [...this.#packets]
-      .sort(([, a], [, b]) => b - a)
-      .map(([key, count]) => [...key.split(' '), String(count)])
-    await print(this.#context.stdout, formatRows([['verdict', 'reason', 'packets'], ...rows]))
+    const rows = REASONS.map(([verdict, reason], code) => [verdict, reason, String(this.#packets[code])])
+    const seen = rows.filter(([, , packets]) => packets !== '0')
+    await print(this.#context.stdout, formatRows([['verdict', 'reason', 'packets'], ...seen]))
     if (this.#cutShort === 0) return
     const note = `${this.#cutShort} packets were captured only in part, and judged by that part`
     await print(this.#context.stderr, `onehop: ${note}\n`)

@@ -81,15 +81,32 @@ export function pcapFileHeader(unit: TimeUnit): Uint8Array {
 
 const LAST_SECOND = 0xffff_ffffn
 
-/** The header that comes before a packet's bytes. Times outside 1970–2106 do not fit the format and are bent to its ends. */
-export function pcapRecordHeader(timestamp: bigint, length: number, unit: TimeUnit): Uint8Array {
+/** Bytes of a packet with the header that comes before it. */
+export const pcapRecordLength = (packet: Uint8Array): number => RECORD_HEADER_LENGTH + packet.length
+
+/**
+ * Writes a packet with its header to the start of `record`, which is at least pcapRecordLength long. Times outside
+ * 1970–2106 do not fit the format and are bent to its ends.
+ */
+export function writePcapRecord(
+  record: Uint8Array,
+  packet: Uint8Array,
+  timestamp: bigint,
+  unit: TimeUnit,
+): void {
   const fits = timestamp < 0n ? 0n : timestamp
   const seconds = fits / NANOSECONDS
-  const fraction = Number(fits % NANOSECONDS)
-  const view = new DataView(new ArrayBuffer(RECORD_HEADER_LENGTH))
-  view.setUint32(0, Number(seconds > LAST_SECOND ? LAST_SECOND : seconds), true)
-  view.setUint32(4, unit === 'ns' ? fraction : Math.floor(fraction / 1000), true)
-  view.setUint32(8, length, true)
-  view.setUint32(12, length, true)
-  return new Uint8Array(view.buffer)
+  const fraction = Number(fits - seconds * NANOSECONDS)
+  write32(record, 0, Number(seconds > LAST_SECOND ? LAST_SECOND : seconds))
+  write32(record, 4, unit === 'ns' ? fraction : Math.floor(fraction / 1000))
+  write32(record, 8, packet.length)
+  write32(record, 12, packet.length)
+  record.set(packet, RECORD_HEADER_LENGTH)
+}
+
+function write32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value
+  bytes[at + 1] = value >>> 8
+  bytes[at + 2] = value >>> 16
+  bytes[at + 3] = value >>> 24
 }

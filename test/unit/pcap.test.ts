@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'node:test'
 import { OnehopError } from '../../src/errors.ts'
 import { isFinerThanMicroseconds, readCapture } from '../../src/packet/capture.ts'
-import { pcapFileHeader, pcapRecordHeader, type TimeUnit } from '../../src/packet/pcap.ts'
+import { pcapFileHeader, pcapRecordLength, type TimeUnit, writePcapRecord } from '../../src/packet/pcap.ts'
 
 const FOLDER = join(import.meta.dirname, '..', 'fixtures', 'captures')
 
@@ -152,7 +152,9 @@ for (const unit of ['us', 'ns'] as const satisfies readonly TimeUnit[])
   test(`reads back what it writes in ${unit}`, () => {
     const packet = Uint8Array.from([0x45, 1, 2])
     const timestamp = 1_700_000_000_123_456_789n
-    const bytes = Buffer.concat([pcapFileHeader(unit), pcapRecordHeader(timestamp, 3, unit), packet])
+    const record = new Uint8Array(pcapRecordLength(packet))
+    writePcapRecord(record, packet, timestamp, unit)
+    const bytes = Buffer.concat([pcapFileHeader(unit), record])
     assert.deepEqual(readAll([bytes]), [
       {
         timestamp: unit === 'ns' ? '1700000000123456789' : '1700000000123456000',
