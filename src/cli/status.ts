@@ -61,7 +61,7 @@ function remedyOf({ code }: NodeJS.ErrnoException): string {
 
 function get(socketPath: string, path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const asking = request({ socketPath, path, timeout: TIMEOUT_MS }, (answer) => {
+    const asking = request({ socketPath, path, timeout: TIMEOUT_MS, agent: false }, (answer) => {
       const chunks: Buffer[] = []
       let length = 0
       answer.on('data', (chunk: Buffer) => {
