@@ -61,7 +61,7 @@ function describe(tun: string, setup: Setup, live?: Host): Readonly<Record<strin
   const sysctls = [...(setup.tun?.sysctls ?? []), ...setup.sysctls]
   return {
     tun: describeTun(tun, setup.tun),
-    nft: filter === undefined ? [] : [...filter.rules, ...describeSets(filter.sets)],
+    nft: filter === undefined ? [] : [...describeSets(filter.sets), ...filter.rules],
     rules: [
       ...[...setup.rules4].map((rule) => `-4 ${rule}`),
       ...[...setup.rules6].map((rule) => `-6 ${rule}`),
