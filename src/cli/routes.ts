@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { CONFIG_DEFAULTS } from '../config/schema.ts'
 import {
   bringUp,
@@ -11,10 +11,7 @@ import {
 } from '../network/network.ts'
 import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
 import { type CliContext, print } from './context.ts'
-
-interface RunDirOptions {
-  readonly runDir: string
-}
+import { addRunDirOption, isConfigGiven, type RunDirOptions } from './network-options.ts'
 
 interface UpOptions extends ConfigOptions, RunDirOptions {
   readonly dryRun?: true
@@ -65,28 +62,20 @@ export function addRoutesCommand(program: Command, context: CliContext): void {
     .command('routes')
     .description('make, undo or show the TUN, routes, rules, sysctls and nft table')
     .addHelpText('after', EXAMPLES)
-  addConfigOptions(routes.command('up').description('make what the config needs'))
-    .addOption(runDirOption())
+  addRunDirOption(addConfigOptions(routes.command('up').description('make what the config needs')))
     .option('--dry-run', 'print the exact commands instead of running them')
     .addHelpText('after', UP_EXAMPLES)
     .action((options: UpOptions) => up(options, context))
-  routes
-    .command('down')
-    .description('undo exactly what up did')
+  addRunDirOption(routes.command('down').description('undo exactly what up did'))
     .option('--tun <name>', 'the TUN interface whose set-up goes', CONFIG_DEFAULTS.tun)
-    .addOption(runDirOption())
     .option('--dry-run', 'print the exact commands instead of running them')
     .addHelpText('after', DOWN_EXAMPLES)
     .action((options: DownOptions) => down(options, context))
-  addConfigOptions(routes.command('show').description('show what stands'))
-    .addOption(runDirOption())
+  addRunDirOption(addConfigOptions(routes.command('show').description('show what stands')))
     .option('--json', 'as JSON')
     .addHelpText('after', SHOW_EXAMPLES)
     .action((options: ShowOptions) => show(options, context))
 }
-
-const runDirOption = (): Option =>
-  new Option('--run-dir <path>', 'where it is remembered what sysctls were').default('/run/onehop')
 
 async function up(options: UpOptions, { stdout }: CliContext): Promise<void> {
   const intent = networkIntent(readConfig(options).config)
@@ -103,16 +92,12 @@ const printPlan = (stdout: CliContext['stdout'], commands: readonly string[]): P
   print(stdout, commands.length === 0 ? '# nothing to do\n' : `${commands.join('\n')}\n`)
 
 async function show(options: ShowOptions, context: CliContext): Promise<void> {
-  const intent = hasConfig(options) ? networkIntent(readConfig(options).config) : undefined
+  const intent = isConfigGiven(options) ? networkIntent(readConfig(options).config) : undefined
   const tun = intent?.tun ?? options.tun ?? CONFIG_DEFAULTS.tun
   const report = await showNetwork(tun, options, intent)
   await print(context.stdout, options.json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report))
   if (report.parts.some(({ missing, surplus }) => missing.length + surplus.length > 0)) context.exitCode = 1
 }
-
-/** --tun alone asks for what stands, with nothing to compare it with. */
-const hasConfig = ({ config, service, container, bridge }: ConfigOptions): boolean =>
-  config !== undefined || service !== undefined || container !== undefined || bridge !== undefined
 
 /** Of a long list only so many lines; --json has them all. */
 const MOST_SHOWN = 20
