@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
 import { EXIT_CODES, OnehopError } from '../errors.ts'
+import { readVersion } from '../version.ts'
 import { type CliContext, print } from './context.ts'
 import { loadModule } from './load-module.ts'
 
@@ -75,11 +75,6 @@ async function addCommand(name: string, program: Command, context: CliContext): 
 }
 
 type AddCommand = (program: Command, context: CliContext) => void
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
-}
 
 async function reportError(error: unknown, stderr: Writable): Promise<number> {
   // commander has printed its own by now; help and version end here too.

@@ -1,27 +1,16 @@
 import { type Command, Option } from 'commander'
 import { loadConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
+import type { DaemonOptions } from '../daemon.ts'
 import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
 import type { CliContext } from './context.ts'
 import { loadModule } from './load-module.ts'
-import { socketPathOf } from './socket-path.ts'
-
-/** What src/daemon.ts needs; it returns the exit code when the daemon has stopped. */
-export interface DaemonOptions {
-  readonly config: Config
-  readonly configPath: string | undefined
-  readonly routes: boolean
-  readonly logLevel: string
-  readonly socketPath: string
-  readonly stateDir: string
-  /** Reads the config anew; throws OnehopError. Absent: the config came from flags, which do not change. */
-  readonly reload?: () => Config
-}
+import { RUN_DIR, socketPathOf } from './run-dir.ts'
 
 interface RunOptions extends ConfigOptions {
   readonly routes: boolean
   readonly logLevel: string
   readonly socket?: string
+  readonly runDir: string
   readonly stateDir: string
 }
 
@@ -39,24 +28,27 @@ export function addRunCommand(program: Command, context: CliContext): void {
   addConfigOptions(program.command('run').description('serve until told to stop'))
     .option('--no-routes', 'leave routes, rules, sysctls and nft alone (see: onehop routes)')
     .addOption(new Option('--log-level <level>', 'what to log').choices(LOG_LEVELS).default('info'))
-    .option('--socket <path>', 'the control socket (default: /run/onehop/<tun>.sock)')
+    .option('--run-dir <path>', 'where what lives as long as the host runs is kept', RUN_DIR)
+    .option('--socket <path>', 'the control socket (default: <run-dir>/<tun>.sock)')
     .option('--state-dir <path>', 'where what must survive a restart is kept', '/var/lib/onehop')
     .addHelpText('after', EXAMPLES)
     .action(async (options: RunOptions) => {
-      context.exitCode = await run(options)
+      context.exitCode = await run(options, context)
     })
 }
 
-async function run(options: RunOptions): Promise<number> {
+async function run(options: RunOptions, { env }: CliContext): Promise<number> {
   const { config, configPath } = readConfig(options)
+  const { routes, logLevel, runDir, stateDir } = options
   const { runDaemon } = await loadModule('../daemon.ts')
   return await (runDaemon as (options: DaemonOptions) => Promise<number>)({
     config,
-    configPath,
-    routes: options.routes,
-    logLevel: options.logLevel,
-    socketPath: options.socket ?? socketPathOf(config.interfaces.tun),
-    stateDir: options.stateDir,
-    ...(configPath === undefined ? {} : { reload: () => loadConfig(configPath) }),
+    routes,
+    logLevel,
+    env,
+    socketPath: options.socket ?? socketPathOf(runDir, config.interfaces.tun),
+    runDir,
+    stateDir,
+    reload: configPath === undefined ? undefined : () => loadConfig(configPath),
   })
 }

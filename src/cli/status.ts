@@ -3,12 +3,13 @@ import type { Command } from 'commander'
 import { CONFIG_DEFAULTS } from '../config/schema.ts'
 import { OnehopError } from '../errors.ts'
 import { type CliContext, print } from './context.ts'
+import { RUN_DIR, socketPathOf } from './run-dir.ts'
 import { formatSections } from './sections.ts'
-import { socketPathOf } from './socket-path.ts'
 
 interface StatusOptions {
   readonly json?: true
   readonly socket?: string
+  readonly runDir: string
   readonly tun: string
 }
 
@@ -23,10 +24,11 @@ export function addStatusCommand(program: Command, context: CliContext): void {
     .description('show what the running daemon serves and has counted')
     .option('--json', 'as JSON')
     .option('--tun <name>', 'the daemon of this TUN interface', CONFIG_DEFAULTS.tun)
-    .option('--socket <path>', "the daemon's control socket (default: /run/onehop/<tun>.sock)")
+    .option('--run-dir <path>', "the daemon's run directory", RUN_DIR)
+    .option('--socket <path>', "the daemon's control socket (default: <run-dir>/<tun>.sock)")
     .addHelpText('after', EXAMPLES)
-    .action(async ({ json, socket, tun }: StatusOptions) => {
-      const status = await getJson(socket ?? socketPathOf(tun), '/v1/status')
+    .action(async ({ json, socket, runDir, tun }: StatusOptions) => {
+      const status = await getJson(socket ?? socketPathOf(runDir, tun), '/v1/status')
       await print(context.stdout, json ? `${JSON.stringify(status, null, 2)}\n` : formatSections(status))
     })
 }

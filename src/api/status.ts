@@ -1,0 +1,113 @@
+import { formatAddress } from '../address.ts'
+import type { Config, ServiceConfig } from '../config/schema.ts'
+import type { Counters, IoCounters, Traffic } from '../dataplane/dataplane.ts'
+import type { Identities } from '../pipeline/identities.ts'
+import type { ContainerState } from '../pipeline/snapshot.ts'
+import { REASONS, type Reason, type Verdict } from '../pipeline/verdict.ts'
+
+/** What `GET /v1/status` answers and `onehop status` shows. Packets and bytes count since the daemon's start. */
+export interface Status {
+  readonly version: string
+  readonly pid: number
+  readonly upSeconds: number
+  readonly tun: string
+  readonly bridges: readonly string[]
+  /** Whether the daemon made routes, rules, sysctls and nft itself, or left them to the user. */
+  readonly routes: 'made' | 'left'
+  readonly received: Traffic
+  /** Only what occurred; their sum is `received`. */
+  readonly verdicts: readonly (Traffic & { readonly verdict: Verdict; readonly reason: Reason })[]
+  readonly table: Counters['table']
+  readonly io: IoCounters
+  readonly services: readonly ServiceStatus[]
+  readonly containers: readonly ContainerStatus[]
+}
+
+interface BothWays {
+  readonly in: Traffic
+  readonly out: Traffic
+}
+
+export interface ServiceStatus extends BothWays {
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly ports: readonly string[]
+  readonly containers: readonly string[]
+}
+
+export interface ContainerStatus extends BothWays {
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly state: ContainerState
+}
+
+export interface StatusParts {
+  readonly version: string
+  readonly pid: number
+  readonly upSeconds: number
+  readonly routes: boolean
+  readonly config: Config
+  readonly identities: Identities
+  readonly counters: Counters
+  readonly io: IoCounters
+}
+
+export function buildStatus(parts: StatusParts): Status {
+  const { config, counters, identities } = parts
+  return {
+    version: parts.version,
+    pid: parts.pid,
+    upSeconds: parts.upSeconds,
+    tun: config.interfaces.tun,
+    bridges: config.interfaces.bridges,
+    routes: parts.routes ? 'made' : 'left',
+    received: counters.received,
+    verdicts: verdictsOf(counters),
+    table: counters.table,
+    io: parts.io,
+    services: config.services.map((service) => ({
+      ...describeService(service),
+      ...(counters.services.get(identities.service(service.name)) ?? NO_TRAFFIC),
+    })),
+    containers: containersOf(config).map((container) => ({
+      ...container,
+      ...(counters.containers.get(identities.container(container.name)) ?? NO_TRAFFIC),
+    })),
+  }
+}
+
+const NO_TRAFFIC: BothWays = { in: { packets: 0, bytes: 0 }, out: { packets: 0, bytes: 0 } }
+
+const verdictsOf = ({ reasons }: Counters): Status['verdicts'] =>
+  REASONS.map(([verdict, reason], code) => ({ verdict, reason, ...reasons[code]! })).filter(
+    ({ packets }) => packets > 0,
+  )
+
+const describeService = (service: ServiceConfig) => ({
+  name: service.name,
+  addresses: service.addresses.map(formatAddress),
+  ports: service.ports === 'all' ? ['all'] : service.ports.map(formatRule),
+  containers: service.containers.map(({ name }) => name),
+})
+
+const formatRule = ({
+  port,
+  protocol,
+  target,
+}: {
+  port: number
+  protocol: string
+  target: number
+}): string => (target === port ? `${port}/${protocol}` : `${port}/${protocol}->${target}`)
+
+/** Each container once, however many services it serves. */
+function containersOf({ services }: Config): Omit<ContainerStatus, keyof BothWays>[] {
+  const containers = new Map(
+    services.flatMap((service) => service.containers).map((container) => [container.name, container]),
+  )
+  return [...containers.values()].map(({ name, address, address6 }) => ({
+    name,
+    addresses: [address, address6].filter((own) => own !== undefined).map(formatAddress),
+    state: 'ready',
+  }))
+}

@@ -1,0 +1,232 @@
+import type { Logger } from 'pino'
+import { serveApi } from './api/api.ts'
+import { buildStatus, type Status } from './api/status.ts'
+import { compileSnapshot } from './compile.ts'
+import type { Config } from './config/schema.ts'
+import type { DataPlane } from './dataplane/dataplane.ts'
+import { createNativeDataPlane } from './dataplane/native.ts'
+import { OnehopError } from './errors.ts'
+import { loadKey } from './key.ts'
+import { lockTun } from './lock.ts'
+import { flushLog, openLog } from './log.ts'
+import { bringUp, networkIntent, takeDown } from './network/network.ts'
+import { Identities } from './pipeline/identities.ts'
+import { readVersion } from './version.ts'
+
+export interface DaemonOptions {
+  readonly config: Config
+  /** Whether to make routes, rules, sysctls and nft, and to undo them at the end. */
+  readonly routes: boolean
+  readonly logLevel: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly socketPath: string
+  readonly runDir: string
+  readonly stateDir: string
+  /** Reads the config anew; throws OnehopError. Undefined: the config came from flags, which do not change. */
+  readonly reload: (() => Config) | undefined
+}
+
+const EXPIRE_INTERVAL_MS = 5_000
+/** Nothing of ours is for others; the control socket's mode is set where it is made. */
+const UMASK = 0o027
+
+/** Serves until SIGTERM or SIGINT and returns the exit code. Throws OnehopError when it cannot start, leaving nothing behind. */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  process.umask(UMASK)
+  const log = openLog(options.logLevel, options.env)
+  const opened = new Opened()
+  const signals = new Signals()
+  try {
+    const daemon = await start(options, log, opened)
+    signals.onReload = () => daemon.reload()
+    log.info({ pid: process.pid, ...daemon.summary() }, 'ready')
+    log.info({ signal: await signals.stop }, 'stopping')
+    return 0
+  } finally {
+    await opened.closeAll(log)
+    signals.close()
+    log.info('stopped')
+    await flushLog(log)
+  }
+}
+
+/** What to close, last opened first, so that a start that fails half-way is undone like a whole one. */
+class Opened {
+  readonly #closers: (() => void | Promise<void>)[] = []
+
+  onClose(close: () => void | Promise<void>): void {
+    this.#closers.push(close)
+  }
+
+  /** One that fails keeps none of the others from being closed. */
+  async closeAll(log: Logger): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse())
+      try {
+        await close()
+      } catch (error) {
+        log.error({ error: messageOf(error) }, 'could not undo all')
+      }
+  }
+}
+
+/** The TUN stands before its threads start, and they end before it goes; clients' packets wait in it meanwhile. */
+async function start(options: DaemonOptions, log: Logger, opened: Opened): Promise<Daemon> {
+  const { config, socketPath, runDir, stateDir, routes } = options
+  const { tun, bridges } = config.interfaces
+  const lock = await lockTun(tun)
+  opened.onClose(() => lock.release())
+
+  const dataPlane = createNativeDataPlane(config.table)
+  const daemon = new Daemon(options, log, dataPlane, loadKey(config.key, stateDir))
+  daemon.publish(config)
+
+  if (routes) {
+    await bringUp(networkIntent(config), { runDir })
+    opened.onClose(() => takeDown(tun, { runDir }))
+  }
+  dataPlane.start({ tun, bridges, ...config.dataplane })
+  opened.onClose(() => dataPlane.stop())
+
+  const api = await serveApi(socketPath, daemon)
+  opened.onClose(() => api.close())
+
+  const expiring = setInterval(() => daemon.expire(), EXPIRE_INTERVAL_MS)
+  opened.onClose(() => clearInterval(expiring))
+  return daemon
+}
+
+/** The config in force, and how it gets there. */
+class Daemon {
+  readonly #options: DaemonOptions
+  readonly #log: Logger
+  readonly #dataPlane: DataPlane
+  readonly #key: Uint8Array
+  readonly #identities = new Identities()
+  readonly #version = readVersion()
+  readonly #startedSeconds = nowSeconds()
+  #config: Config
+  #reloading: Promise<void> = Promise.resolve()
+
+  constructor(options: DaemonOptions, log: Logger, dataPlane: DataPlane, key: Uint8Array) {
+    this.#options = options
+    this.#log = log
+    this.#dataPlane = dataPlane
+    this.#key = key
+    this.#config = options.config
+  }
+
+  publish(config: Config): void {
+    this.#dataPlane.publish(compileSnapshot(config, this.#identities, this.#key))
+    this.#config = config
+  }
+
+  /** One after the other: each SIGHUP reads what the file holds when its turn comes. */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload())
+    return this.#reloading
+  }
+
+  expire(): void {
+    const expired = this.#dataPlane.expire(nowSeconds())
+    if (expired > 0) this.#log.debug({ expired }, 'forgot idle sources')
+  }
+
+  status(): Status {
+    return buildStatus({
+      version: this.#version,
+      pid: process.pid,
+      upSeconds: nowSeconds() - this.#startedSeconds,
+      routes: this.#options.routes,
+      config: this.#config,
+      identities: this.#identities,
+      counters: this.#dataPlane.counters(),
+      io: this.#dataPlane.io(),
+    })
+  }
+
+  summary() {
+    const { interfaces, services } = this.#config
+    return {
+      tun: interfaces.tun,
+      bridges: interfaces.bridges,
+      services: services.length,
+      offload: this.#dataPlane.io().offload,
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { reload } = this.#options
+    if (reload === undefined) {
+      this.#log.warn('nothing to reload: the config came from flags')
+      return
+    }
+    try {
+      const next = reload()
+      refuseFixed(this.#config, next)
+      await this.#apply(next)
+      this.#log.info({ services: next.services.length }, 'reloaded')
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, 'reload refused; the config in force stays')
+    }
+  }
+
+  /** The snapshot first: a packet for an address that is routed here but not served would go round until its TTL ends. */
+  async #apply(next: Config): Promise<void> {
+    const previous = this.#config
+    this.publish(next)
+    if (!this.#options.routes) return
+    const { runDir } = this.#options
+    try {
+      await bringUp(networkIntent(next), { runDir })
+    } catch (error) {
+      this.publish(previous)
+      await bringUp(networkIntent(previous), { runDir })
+      throw error
+    }
+  }
+}
+
+/** What was opened at the start with the old values stays as it is until a restart. */
+function refuseFixed(current: Config, next: Config): void {
+  const fixed = (config: Config) => ({
+    'interfaces.tun': config.interfaces.tun,
+    'interfaces.bridges': config.interfaces.bridges,
+    key: config.key,
+    table: config.table,
+    dataplane: config.dataplane,
+  })
+  const before = Object.entries(fixed(current))
+  const after = Object.values(fixed(next))
+  const changed = before.filter(([, value], i) => JSON.stringify(value) !== JSON.stringify(after[i]))
+  if (changed.length === 0) return
+  const names = changed.map(([name]) => name).join(', ')
+  throw new OnehopError('E_CONFIG', `${names} changed; expected as at the start (a restart takes new values)`)
+}
+
+/** The clock that the data plane counts in: CLOCK_MONOTONIC. */
+const nowSeconds = (): number => process.hrtime()[0]
+
+/** Caught from the very start, so that an early one still undoes what has been made. */
+class Signals {
+  /** SIGHUP before there is anything to reload is dropped: the config was read a moment ago. */
+  onReload: () => void = () => {}
+  readonly stop: Promise<NodeJS.Signals>
+  readonly #handlers = new Map<NodeJS.Signals, (name: NodeJS.Signals) => void>()
+
+  constructor() {
+    this.stop = new Promise((resolve) => {
+      this.#handlers.set('SIGTERM', resolve).set('SIGINT', resolve)
+    })
+    this.#handlers.set('SIGHUP', () => this.onReload())
+    for (const [name, handler] of this.#handlers) process.on(name, handler)
+  }
+
+  close(): void {
+    for (const [name, handler] of this.#handlers) process.off(name, handler)
+  }
+}
+
+const messageOf = (error: unknown): string => {
+  if (error instanceof OnehopError) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,29 @@
+import { isatty } from 'node:tty'
+import pino, { type Logger } from 'pino'
+import pretty from 'pino-pretty'
+
+const STDOUT = 1
+
+/** A reader of the log that does not read costs this much memory, then lines; never the daemon's time. */
+const MOST_WAITING_BYTES = 1 << 20
+
+/** JSON lines on stdout for machines; lines with colours when stdout is a terminal. */
+export function openLog(level: string, env: Readonly<Record<string, string | undefined>>): Logger {
+  if (isatty(STDOUT))
+    return pino(
+      { level },
+      pretty({ colorize: env.NO_COLOR === undefined, ignore: 'pid,hostname', sync: true }),
+    )
+  const destination = pino.destination({ dest: STDOUT, sync: false, maxLength: MOST_WAITING_BYTES })
+  return pino({ level, base: null }, destination)
+}
+
+/** Writes what is still waiting; a reader that is gone or stuck is not waited for. */
+export const flushLog = (log: Logger): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, 100)
+    log.flush(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
