@@ -31,8 +31,8 @@ const send = ({ from, address, port, to, toPort }: Datagram): Promise<string> =>
 const WATCH = `nft -f - <<'END'
 table inet watch {
   set seen { type ifname . inet_service . ct_state; flags dynamic; }
-  chain forward { type filter hook forward priority 10; udp dport 7000-7999 add @seen { oifname . udp dport . ct state } }
-  chain input { type filter hook input priority 10; udp dport 7000-7999 add @seen { iifname . udp dport . ct state } }
+  chain forward { type filter hook forward priority 10; udp dport 7000-7999 add @seen { oifname . udp dport . ct state }; }
+  chain input { type filter hook input priority 10; udp dport 7000-7999 add @seen { iifname . udp dport . ct state }; }
 }
 END`
 
