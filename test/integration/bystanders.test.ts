@@ -108,10 +108,14 @@ for (const { title, options } of HOSTS)
 const LIKE_DOCKER = `
 iptables -t nat -A POSTROUTING -s 10.77.0.0/16 ! -o br0 -j MASQUERADE
 iptables -P FORWARD DROP
+iptables -N DOCKER-USER
+iptables -A FORWARD -j DOCKER-USER
 iptables -A FORWARD -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 iptables -A FORWARD -i br0 ! -o br0 -j ACCEPT
 iptables -A FORWARD -i br0 -o br0 -j ACCEPT
 ip6tables -P FORWARD DROP
+ip6tables -N DOCKER-USER
+ip6tables -A FORWARD -j DOCKER-USER
 ip6tables -A FORWARD -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 ip6tables -A FORWARD -i br0 ! -o br0 -j ACCEPT
 ip6tables -A FORWARD -i br0 -o br0 -j ACCEPT
