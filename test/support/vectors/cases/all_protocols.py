@@ -88,3 +88,13 @@ def lite(t, f: Family):
         t.forward(lambda to: udp_lite(f, f.client, to.address, (40000, 5000), payload, coverage),
                   'known' if number else 'chosen')
         t.reply(lambda of: udp_lite(f, of.address, f.client, (5000, 40000), payload, coverage))
+
+
+@case('all-udp-lite-computed-zero', BOTH)
+def lite_zero(t, f: Family):
+    """A computed zero goes out as ffff for UDP-Lite too (RFC 3828 section 3.1): receivers drop a zero."""
+    t.configure(f.service('all'))
+    build = lambda to, payload, **fields: udp_lite(f, f.client, to.address, (40000, 5000), payload, 0, **fields)
+    sum = raw(build(f.web(1), bytes(2)))[-4:-2]
+    assert raw(build(f.web(1), sum, zero_as=0))[-4:-2] == bytes(2)
+    t.forward(lambda to: build(to, sum), 'chosen')
