@@ -74,8 +74,8 @@ function parseIpv4(bytes: Uint8Array): Packet | Malformed {
   if (bytes.length < IPV4.minimumLength) return 'short-packet'
   const headerLength = (bytes[0]! & 0xf) * 4
   const length = load16(bytes, IPV4.totalLength)
-  if (headerLength < IPV4.minimumLength) return 'bad-header-length'
-  if (length > bytes.length || length < headerLength) return 'bad-total-length'
+  if (length > bytes.length || length < IPV4.minimumLength) return 'bad-total-length'
+  if (headerLength < IPV4.minimumLength || headerLength > length) return 'bad-header-length'
   const fragment = load16(bytes, IPV4.fragment)
   return parseTransport({
     bytes,

@@ -25,6 +25,15 @@ def version(t, f: Family):
         t.malformed(bytes([number << 4 | 5]) + packet[1:], 'bad-version')
 
 
+@case('malformed-header-length-v4', (V4,))
+def header_length(t, f: Family):
+    """IHL below 5, and past the packet's end (RFC 791 section 3.1)."""
+    t.configure(f.service())
+    packet = raw(f.tcp_to(f.http, flags='S'))
+    for words in (0, 4, 11, 15):
+        t.malformed(bytes([0x40 | words]) + packet[1:], 'bad-header-length')
+
+
 @case('malformed-total-length-v4', (V4,))
 def total_length(t, f: Family):
     """Total length beyond the bytes received, and below the least header."""
@@ -32,6 +41,7 @@ def total_length(t, f: Family):
     for length in (41, 0xFFFF, 19, 0):
         t.malformed(f.tcp_to(f.http, flags='S', ip={'len': length}), 'bad-total-length')
     t.malformed(raw(f.tcp_to(f.http, b'cut short', flags='S'))[:-1], 'bad-total-length')
+    t.malformed(f.tcp_to(f.http, flags='S', ip={'len': 41, 'ihl': 4}), 'bad-total-length')
 
 
 @case('malformed-payload-length-v6', (V6,))
