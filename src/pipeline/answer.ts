@@ -15,10 +15,13 @@ const INTERNETWORK_CONTROL = 0xc0
 /** An error fits into this: RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c). */
 const ERROR_AT_MOST = { 4: 576, 6: 1280 } as const
 
-/** An echo request answered in place of the container: the same bytes with the ends exchanged. */
+/**
+ * An echo request answered in place of the container: the same bytes with the ends exchanged, and the request's type of
+ * service (RFC 1812 section 4.3.2.5).
+ */
 export function echoReply(packet: Packet): Uint8Array {
   const { bytes, version, transport, length } = packet
-  const reply = ipHeader(packet, length - transport, packet.protocol, 0)
+  const reply = ipHeader(packet, length - transport, packet.protocol, typeOfServiceOf(packet))
   const start = headerLength(version)
   reply.set(bytes.subarray(transport, length), start)
   const before = load16(reply, start)
@@ -72,7 +75,8 @@ function icmpError(packet: Packet, type: number, code: number): Uint8Array {
   const start = headerLength(version)
   const quoted = Math.min(packet.length, ERROR_AT_MOST[version] - start - ICMP.headerLength)
   const protocol = icmpProtocol(version)
-  const error = ipHeader(packet, ICMP.headerLength + quoted, protocol, INTERNETWORK_CONTROL)
+  const typeOfService = version === 4 ? INTERNETWORK_CONTROL : 0
+  const error = ipHeader(packet, ICMP.headerLength + quoted, protocol, typeOfService)
   error[start + ICMP.type] = type
   error[start + ICMP.code] = code
   error.set(packet.bytes.subarray(0, quoted), start + ICMP.headerLength)
@@ -83,11 +87,15 @@ function icmpError(packet: Packet, type: number, code: number): Uint8Array {
 
 const headerLength = (version: 4 | 6): number => (version === 4 ? IPV4.minimumLength : IPV6.length)
 
+/** IPv6 has it as the traffic class, right behind the version's four bits. */
+const typeOfServiceOf = ({ bytes, version }: Packet): number =>
+  version === 4 ? bytes[IPV4.typeOfService]! : (load16(bytes, 0) >> 4) & 0xff
+
 /** A packet of zeros behind an IP header from the packet's destination to its source. */
 function ipHeader(to: Packet, payloadLength: number, protocol: number, typeOfService: number): Uint8Array {
   return to.version === 4
     ? ipv4Header(to, payloadLength, protocol, typeOfService)
-    : ipv6Header(to, payloadLength, protocol)
+    : ipv6Header(to, payloadLength, protocol, typeOfService)
 }
 
 function ipv4Header(
@@ -109,9 +117,14 @@ function ipv4Header(
   return reply
 }
 
-function ipv6Header({ bytes }: Packet, payloadLength: number, protocol: number): Uint8Array {
+function ipv6Header(
+  { bytes }: Packet,
+  payloadLength: number,
+  protocol: number,
+  typeOfService: number,
+): Uint8Array {
   const reply = new Uint8Array(IPV6.length + payloadLength)
-  reply[0] = 0x60
+  store16(reply, 0, 0x6000 | (typeOfService << 4))
   store16(reply, IPV6.payloadLength, payloadLength)
   reply[IPV6.nextHeader] = protocol
   reply[IPV6.hopLimit] = TIME_TO_LIVE

@@ -21,6 +21,15 @@ def echo_answered(t, f: Family):
         t.answer(f.echo_request(f.http, payload), answered(f, payload), 'echo')
 
 
+@case('echo-answered-traffic-class', BOTH)
+def echo_traffic_class(t, f: Family):
+    """The reply has the request's precedence and type of service (RFC 1812 section 4.3.2.5); the kernel copies the
+    whole byte, IPv6's traffic class too."""
+    t.configure(f.service())
+    for tos in (0xB8, 0xBB):
+        t.answer(f.echo_request(f.http, ip={'tos': tos}), answered(f, b'ping', tos=tos), 'echo')
+
+
 @case('echo-answered-options-v4', (V4,))
 def echo_options(t, f: Family):
     """A request with IPv4 options is answered without them."""
