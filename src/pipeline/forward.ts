@@ -1,4 +1,4 @@
-import { isEchoRequest, isIcmp, type Packet } from '../packet/packet.ts'
+import { isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
 import { TCP, TCP_RST } from '../packet/tcp.ts'
 import { echoReply, tcpReset, unreachable } from './answer.ts'
 import { decide } from './decide.ts'
@@ -33,10 +33,9 @@ export function forward(packet: Packet, state: PipelineState, isPartial: boolean
   }
 }
 
-/** Of ICMP only echo requests have an end to rewrite; what an extension header hides cannot be told. */
+/** Of ICMP only echo requests have an end to rewrite. */
 const isForwardable = (packet: Packet): boolean =>
-  (packet.hasTransport || packet.isFragment) &&
-  (!isIcmp(packet) || packet.isFragment || isEchoRequest(packet))
+  isRewritable(packet) && (!isIcmp(packet) || packet.isFragment || isEchoRequest(packet))
 
 function rewriteToContainer(
   packet: Packet,
