@@ -1,5 +1,5 @@
 /** ICMP (RFC 792) and ICMPv6 (RFC 4443): the header both share, and the types onehop reads or writes. */
-export const ICMP = { type: 0, code: 1, checksum: 2, headerLength: 8 } as const
+export const ICMP = { type: 0, code: 1, checksum: 2, pointer: 4, headerLength: 8 } as const
 
 export const ICMP4 = {
   protocol: 1,
@@ -16,6 +16,8 @@ export const ICMP6 = {
   echoRequest: 128,
   echoReply: 129,
   codePort: 4,
+  parameterProblem: 4,
+  codeNextHeader: 1,
 } as const
 
 export const icmpProtocol = (version: 4 | 6): number => (version === 4 ? ICMP4.protocol : ICMP6.protocol)

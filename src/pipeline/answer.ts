@@ -2,7 +2,7 @@ import { load16, load32, store16, store32 } from '../packet/bytes.ts'
 import { checksumOf, pseudoHeaderSum, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
 import { ICMP, ICMP4, ICMP6, icmpProtocol } from '../packet/icmp.ts'
 import { IPV4, IPV4_DONT_FRAGMENT } from '../packet/ipv4.ts'
-import { IPV6 } from '../packet/ipv6.ts'
+import { IPV6, IPV6_FRAGMENT } from '../packet/ipv6.ts'
 import type { Packet } from '../packet/packet.ts'
 import { TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
@@ -62,15 +62,25 @@ function segmentLength({ bytes, transport, length, tcpFlags }: Packet): number {
   return payload + (tcpFlags & TCP_SYN ? 1 : 0) + (tcpFlags & TCP_FIN ? 1 : 0)
 }
 
-/** Destination unreachable: port, or protocol for what has no ports over IPv4. */
+/**
+ * Port unreachable; for a protocol without ports protocol unreachable over IPv4, and over IPv6 a parameter problem that
+ * points at the next header nobody takes (RFC 8200 section 4).
+ */
 export function unreachable(packet: Packet): Uint8Array {
   const { version, protocol } = packet
   const hasPorts = protocol === TCP.protocol || protocol === UDP.protocol
-  const code = version === 6 ? ICMP6.codePort : hasPorts ? ICMP4.codePort : ICMP4.codeProtocol
-  return icmpError(packet, version === 4 ? ICMP4.unreachable : ICMP6.unreachable, code)
+  if (version === 4)
+    return icmpError(packet, ICMP4.unreachable, hasPorts ? ICMP4.codePort : ICMP4.codeProtocol)
+  return hasPorts
+    ? icmpError(packet, ICMP6.unreachable, ICMP6.codePort)
+    : icmpError(packet, ICMP6.parameterProblem, ICMP6.codeNextHeader, nextHeaderAt(packet))
 }
 
-function icmpError(packet: Packet, type: number, code: number): Uint8Array {
+/** Where the field is that names the packet's protocol: behind a fragment header it is that one's first. */
+const nextHeaderAt = ({ transport }: Packet): number =>
+  transport === IPV6.length ? IPV6.nextHeader : IPV6.length + IPV6_FRAGMENT.nextHeader
+
+function icmpError(packet: Packet, type: number, code: number, pointer = 0): Uint8Array {
   const { version } = packet
   const start = headerLength(version)
   const quoted = Math.min(packet.length, ERROR_AT_MOST[version] - start - ICMP.headerLength)
@@ -79,6 +89,7 @@ function icmpError(packet: Packet, type: number, code: number): Uint8Array {
   const error = ipHeader(packet, ICMP.headerLength + quoted, protocol, typeOfService)
   error[start + ICMP.type] = type
   error[start + ICMP.code] = code
+  store32(error, start + ICMP.pointer, pointer)
   error.set(packet.bytes.subarray(0, quoted), start + ICMP.headerLength)
   if (version === 6) return withTransportChecksum(error, 6, protocol, ICMP.checksum)
   store16(error, start + ICMP.checksum, checksumOf(sumOf(error, start, error.length)))

@@ -103,6 +103,29 @@ def udp_options(t, f: Family):
     t.answer(packet, port_unreachable(f, packet), 'port-closed')
 
 
+@case('closed-protocol', BOTH)
+def protocol(t, f: Family):
+    """A protocol that no service of the address takes: protocol unreachable over IPv4 (RFC 1122 section 3.2.2.1);
+    over IPv6 a parameter problem that points at the next-header field (RFC 8200 section 4, RFC 4443 section 3.4).
+    The kernel answers with the same."""
+    t.configure(f.service())
+    for number, payload in ((47, GRE(proto=0x0800)), (50, ESP(spi=1, seq=1, data=b'secret')), (132, SCTP(sport=1, dport=80)),
+                            (136, Raw(bytes(8))), (253, Raw(b'experiment'))):
+        packet = f.ip(f.client, f.public, proto=number) / payload
+        quote = Raw(raw(packet))
+        error = (own_header(f, tos=0xC0) / ICMP(type=3, code=2) if f.version == 4
+                 else own_header(f) / ICMPv6ParamProblem(code=1, ptr=6))
+        t.answer(packet, error / quote, 'port-closed')
+
+
+@case('closed-protocol-behind-fragment-header-v6', (V6,))
+def protocol_behind_fragment_header(t, f: Family):
+    """The pointer names the field that holds the unknown number, here the fragment header's own; so does the kernel's."""
+    t.configure(f.service())
+    packet = f.ip(f.client, f.public) / IPv6ExtHdrFragment(id=7, nh=253) / b'experiment'
+    t.answer(packet, own_header(f) / ICMPv6ParamProblem(code=1, ptr=40) / Raw(raw(packet)), 'port-closed')
+
+
 @case('closed-unserved-drop', BOTH)
 def unserved_drop(t, f: Family):
     """`unserved: drop` keeps silent about other ports; echo is still answered."""
