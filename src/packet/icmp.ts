@@ -6,6 +6,7 @@ export const ICMP4 = {
   echoReply: 0,
   unreachable: 3,
   echoRequest: 8,
+  codeHost: 1,
   codeProtocol: 2,
   codePort: 3,
 } as const
@@ -15,6 +16,7 @@ export const ICMP6 = {
   unreachable: 1,
   echoRequest: 128,
   echoReply: 129,
+  codeHost: 3, // "address unreachable"
   codePort: 4,
   parameterProblem: 4,
   codeNextHeader: 1,

@@ -63,16 +63,16 @@ function segmentLength({ bytes, transport, length, tcpFlags }: Packet): number {
 }
 
 /**
- * Port unreachable; for a protocol without ports protocol unreachable over IPv4, and over IPv6 a parameter problem that
- * points at the next header nobody takes (RFC 8200 section 4).
+ * Port unreachable; for a protocol without ports host unreachable when its service has no container, and without a
+ * service protocol unreachable over IPv4, over IPv6 a parameter problem that points at the next header nobody takes
+ * (RFC 8200 section 4).
  */
-export function unreachable(packet: Packet): Uint8Array {
-  const { version, protocol } = packet
-  const hasPorts = protocol === TCP.protocol || protocol === UDP.protocol
-  if (version === 4)
-    return icmpError(packet, ICMP4.unreachable, hasPorts ? ICMP4.codePort : ICMP4.codeProtocol)
-  return hasPorts
-    ? icmpError(packet, ICMP6.unreachable, ICMP6.codePort)
+export function unreachable(packet: Packet, reason: 'port-closed' | 'no-container'): Uint8Array {
+  const { unreachable, codePort, codeHost } = packet.version === 4 ? ICMP4 : ICMP6
+  if (packet.protocol === UDP.protocol) return icmpError(packet, unreachable, codePort)
+  if (reason === 'no-container') return icmpError(packet, unreachable, codeHost)
+  return packet.version === 4
+    ? icmpError(packet, unreachable, ICMP4.codeProtocol)
     : icmpError(packet, ICMP6.parameterProblem, ICMP6.codeNextHeader, nextHeaderAt(packet))
 }
 

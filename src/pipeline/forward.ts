@@ -79,7 +79,7 @@ function reject(packet: Packet, reason: 'port-closed' | 'no-container', state: P
     return packet.tcpFlags & TCP_RST ? drop(reason, packet) : answer(reason, tcpReset(packet), packet)
   if (!packet.hasTransport) return drop(reason, packet)
   return state.errors.take(state.now)
-    ? answer(reason, unreachable(packet), packet)
+    ? answer(reason, unreachable(packet, reason), packet)
     : drop('answer-limit', packet)
 }
 

@@ -174,6 +174,23 @@ def empty_reject(t, f: Family):
     t.drop(f.tcp_to(f.http, flags='R', seq=1000), 'no-container', 'web')
 
 
+@case('empty-service-all', BOTH)
+def empty_all(t, f: Family):
+    """With every port and no container: protocols without ports, echo too, hear that the host is unreachable (RFC 792,
+    RFC 4443 section 3.1), for the service does take their protocol."""
+    t.configure(f.service('all', containers=[]))
+    t.answer(f.tcp_to(closed(f), flags='S', seq=1), reset(f, flags='RA', seq=0, ack=2), 'no-container', 'web')
+    packet = f.udp_to(closed(f), b'x')
+    t.answer(packet, port_unreachable(f, packet), 'no-container', 'web')
+    for packet in (f.echo_request(f.http), f.ip(f.client, f.public) / GRE(proto=0x0800)):
+        t.answer(packet, host_unreachable(f, packet), 'no-container', 'web')
+
+
+def host_unreachable(f, packet):
+    error = own_header(f, tos=0xC0) / ICMP(type=3, code=1) if f.version == 4 else own_header(f) / ICMPv6DestUnreach(code=3)
+    return error / Raw(raw(packet))
+
+
 @case('empty-service-drop', BOTH)
 def empty_drop(t, f: Family):
     """`empty: drop` keeps silent."""
