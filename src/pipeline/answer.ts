@@ -1,5 +1,5 @@
 import { load16, load32, store16, store32 } from '../packet/bytes.ts'
-import { checksumOf, pseudoHeaderSum, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
+import { checksumOf, fold, pseudoHeaderSum, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
 import { ICMP, ICMP4, ICMP6, icmpProtocol } from '../packet/icmp.ts'
 import { IPV4, IPV4_DONT_FRAGMENT } from '../packet/ipv4.ts'
 import { IPV6, IPV6_FRAGMENT } from '../packet/ipv6.ts'
@@ -35,6 +35,36 @@ export function echoReply(packet: Packet): Uint8Array {
   )
   return reply
 }
+
+/**
+ * Whether onehop may answer that nobody takes a packet: never a reset (RFC 9293 section 3.10.7.1), a part of a packet, or
+ * what arrived damaged, for its port may be any other's (RFC 1122 section 4.1.3.4, RFC 9293 section 3.1). A partial
+ * checksum has not travelled yet, so nothing can have damaged it.
+ */
+export function isAnswerable(packet: Packet, isPartial: boolean): boolean {
+  if (packet.isFragment || !packet.hasTransport || packet.tcpFlags & TCP_RST) return false
+  return isPartial || isIntact(packet)
+}
+
+/** Of TCP and UDP; other protocols' checksums are not looked at. */
+function isIntact(packet: Packet): boolean {
+  const { bytes, version, protocol, transport, length } = packet
+  if (protocol === TCP.protocol) return isSumRight(packet, length - transport)
+  if (protocol !== UDP.protocol) return true
+  const datagramLength = load16(bytes, transport + UDP.length)
+  if (datagramLength < UDP.headerLength || datagramLength > length - transport) return false
+  const hasChecksum = load16(bytes, transport + UDP.checksum) !== 0
+  return hasChecksum ? isSumRight(packet, datagramLength) : version === 4 // IPv6 wants one: RFC 8200 section 8.1
+}
+
+function isSumRight({ bytes, version, protocol, transport }: Packet, transportLength: number): boolean {
+  const pseudo = pseudoHeaderSum(addressesOf(bytes, version), protocol, transportLength)
+  return fold(pseudo + sumOf(bytes, transport, transport + transportLength)) === 0xffff
+}
+
+/** Source and destination, as they stand in a header. */
+const addressesOf = (bytes: Uint8Array, version: 4 | 6): Uint8Array =>
+  version === 4 ? bytes.subarray(IPV4.source, IPV4.minimumLength) : bytes.subarray(IPV6.source, IPV6.length)
 
 /** A reset as RFC 9293 section 3.10.7.1 wants it for a port nobody listens on. */
 export function tcpReset(packet: Packet): Uint8Array {
@@ -151,8 +181,7 @@ function withTransportChecksum(
   offset: number,
 ): Uint8Array {
   const start = headerLength(version)
-  const addresses = reply.subarray(version === 4 ? IPV4.source : IPV6.source, start)
-  const pseudo = pseudoHeaderSum(addresses, protocol, reply.length - start)
+  const pseudo = pseudoHeaderSum(addressesOf(reply, version), protocol, reply.length - start)
   store16(reply, start + offset, checksumOf(pseudo + sumOf(reply, start, reply.length)))
   return reply
 }

@@ -126,6 +126,32 @@ def protocol_behind_fragment_header(t, f: Family):
     t.answer(packet, own_header(f) / ICMPv6ParamProblem(code=1, ptr=40) / Raw(raw(packet)), 'port-closed')
 
 
+@case('closed-damaged', BOTH)
+def damaged(t, f: Family):
+    """What arrives damaged is not answered, for its port may be any other's: TCP with a wrong checksum (RFC 9293 section
+    3.1), UDP with a wrong one (RFC 1122 section 4.1.3.4) or a length that lies. UDP without a checksum is whole over
+    IPv4 and damaged over IPv6 (RFC 8200 section 8.1). The kernel keeps silent at the same ones."""
+    t.configure(f.service())
+    t.drop(f.tcp_to(closed(f), b'odd', flags='S', seq=1, chksum=0x1234), 'port-closed')
+    t.drop(f.udp_to(closed(f), b'odd', chksum=0x1234), 'port-closed')
+    for length in (7, 12):
+        t.drop(f.udp_to(closed(f), b'odd', len=length, chksum=0 if f.version == 4 else None), 'port-closed')
+    unsummed = f.udp_to(closed(f), b'odd', chksum=0)
+    if f.version == 4:
+        t.answer(unsummed, port_unreachable(f, unsummed), 'port-closed')
+    else:
+        t.drop(unsummed, 'port-closed')
+
+
+@case('closed-udp-trailing', BOTH)
+def udp_trailing(t, f: Family):
+    """A datagram shorter than its packet: the checksum covers the datagram (RFC 768), the quote takes the packet."""
+    t.configure(f.service())
+    datagram = raw(f.udp_to(closed(f), b'odd'))[-11:]
+    packet = f.ip(f.client, f.public, proto=17) / Raw(datagram + b'more')
+    t.answer(packet, port_unreachable(f, packet), 'port-closed')
+
+
 @case('closed-unserved-drop', BOTH)
 def unserved_drop(t, f: Family):
     """`unserved: drop` keeps silent about other ports; echo is still answered."""
@@ -189,6 +215,17 @@ def empty_all(t, f: Family):
 def host_unreachable(f, packet):
     error = own_header(f, tos=0xC0) / ICMP(type=3, code=1) if f.version == 4 else own_header(f) / ICMPv6DestUnreach(code=3)
     return error / Raw(raw(packet))
+
+
+@case('empty-service-fragments', BOTH)
+def empty_fragments(t, f: Family):
+    """A part of a packet is not answered: whether the whole is intact cannot be told."""
+    t.configure(f.service('all', containers=[]))
+    header = TCP(sport=40000, dport=80, flags='S')
+    if f.version == 4:
+        t.drop(f.ip(f.client, f.public, flags='MF') / header / bytes(4), 'no-container', 'web')
+    else:
+        t.drop(f.ip(f.client, f.public) / IPv6ExtHdrFragment(id=1, m=1, nh=6) / header / bytes(4), 'no-container', 'web')
 
 
 @case('empty-service-drop', BOTH)
