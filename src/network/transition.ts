@@ -118,8 +118,10 @@ function restoreSysctls(tun: string, from: Setup, to: Setup, host: Host): Step[]
   ]
 }
 
+/** Only who changed a sysctl knows what it was; who found it as wanted leaves nothing to the others. */
 function bequeath(heir: string, journal: Journal, entries: readonly SysctlEntry[]): Step[] {
-  const left = new Map(entries.map((entry) => [entry.key, entry]))
+  const changed = entries.filter(({ before, value }) => before !== value)
+  const left = new Map(changed.map((entry) => [entry.key, entry]))
   const sysctls = journal.sysctls.map((entry) => {
     const before = left.get(entry.key)?.before
     return before === undefined ? entry : { ...entry, before }

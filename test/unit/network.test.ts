@@ -211,6 +211,17 @@ test('a sysctl that another TUN needs becomes that one’s to put back', () => {
   )
 })
 
+test('a TUN that found a sysctl as it needs it leaves the other to put it back', () => {
+  const journals = new Map([
+    ['onehop0', journalOf(FORWARDING, '1', '1')],
+    ['onehop1', journalOf(FORWARDING, '0', '1')],
+  ])
+  assert.equal(
+    undo(hostOf({ journals, sysctls: { [FORWARDING]: '1' } })),
+    '# forget /run/onehop/onehop0.network.json',
+  )
+})
+
 test('what putting all.forwarding back would clear is set again', () => {
   const key = 'net/ipv6/conf/all/forwarding'
   const kept = ['net/ipv6/conf/br0/forwarding']
@@ -266,7 +277,7 @@ test('a program that is not installed is named with its package', () =>
   }))
 
 test('of a batch, the line that failed is named', () =>
-  assert.rejects(runCommand({ argv: ['ip', '-batch', '-'], input: 'link show lo\nlink frobnicate lo\n' }), {
+  assert.rejects(runCommand({ argv: ['ip', '-batch', '-'], input: 'link show lo\nlink show nosuch0\n' }), {
     code: 'E_NETWORK',
-    message: /^ip link frobnicate lo: Command "frobnicate" is unknown/,
+    message: /^ip link show nosuch0: Device "nosuch0" does not exist/,
   }))

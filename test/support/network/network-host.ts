@@ -11,7 +11,7 @@ import type { AgentAnswer, AgentRequest } from './agent.ts'
 
 const AGENT = join(import.meta.dirname, 'agent.ts')
 
-/** Forwarding is off, as on a host that nobody has prepared. */
+/** Forwarding is off and the uplink listens to router advertisements, as on a host that nobody has prepared. */
 const script = (lan: Namespace, container: Namespace) => `
 ip -batch - <<END
 link add up0 type veth peer name eth0 netns ${lan.pid}
@@ -25,7 +25,8 @@ addr add fd77::1/64 dev br0
 link set br0 up
 link add veth1 mtu 1450 type veth peer name eth0 mtu 1450 netns ${container.pid}
 link set veth1 master br0 up
-END`
+END
+echo 1 > /proc/sys/net/ipv6/conf/up0/accept_ra`
 
 const LAN_SCRIPT = `
 ip -batch - <<END
@@ -51,7 +52,7 @@ ip -d link show | sed 's/[a-z_]*timer *[0-9.]* *//g'
 ip address show
 for family in -4 -6; do ip $family rule show; ip $family route show table all; ip $family neigh show proxy; done
 nft list ruleset
-sysctl -a 2>/dev/null | grep '^net\\.\\(ipv4\\|ipv6\\|bridge\\)\\.'
+grep -rs '' /proc/sys/net/ipv4 /proc/sys/net/ipv6 /proc/sys/net/bridge || true
 `
 
 /** A host with an uplink and a container's bridge, and what makes set-ups in it. */
