@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "io/pages.h"
 #include "pipeline/engine.h"
 #include "pipeline/verdict.h"
 
@@ -135,7 +136,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   // new Engine({capacity, probation, flows})
   explicit EngineObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0])); })) {}
+      : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0]), onehop::advise_huge_pages); })) {}
 
  private:
   // publish(encoded: Uint8Array)
