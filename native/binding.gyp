@@ -54,6 +54,12 @@
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
       # As system headers: their warnings are not ours.
       "cflags_cc": ["-isystem", "<!(node -p \"require('path').dirname(require.resolve('node-addon-api'))\")"]
+    },
+    {
+      "target_name": "engine_bench",
+      "type": "executable",
+      "dependencies": ["engine"],
+      "sources": ["bench/engine_bench.cc"]
     }
   ]
 }

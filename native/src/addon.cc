@@ -12,6 +12,7 @@
 
 #include "io/failure.h"
 #include "io/forwarder.h"
+#include "io/pages.h"
 #include "pipeline/engine.h"
 #include "pipeline/verdict.h"
 
@@ -188,7 +189,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   // new Engine({capacity, probation, flows})
   explicit EngineObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0])); })) {}
+      : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0]), onehop::advise_huge_pages); })) {}
 
   ~EngineObject() override { stop_forwarder(); }
 

@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <stdexcept>
@@ -23,14 +24,14 @@ struct alignas(64) Seat {
 
 // What every packet thread shares, made at the first publish: it knows the key by then.
 struct Tables {
-  Tables(const TableSizes& sizes, const HashKey& key)
-      : table(sizes.capacity, sizes.probation, key), flows(sizes.flows, key) {}
+  Tables(const TableSizes& sizes, const HashKey& key, PageAdvice advice)
+      : table(sizes.capacity, sizes.probation, key, advice), flows(sizes.flows, key) {}
   DistributionTable table;
   FlowTable flows;
   ErrorBudget errors;
 };
 
-class PipelineWorker final : public Worker {
+class alignas(64) PipelineWorker final : public Worker {
  public:
   PipelineWorker(const std::atomic<const SnapshotLookup*>& current, Tables& tables, Seat& seat)
       : current_(current), tables_(tables), seat_(seat) {
@@ -51,10 +52,22 @@ class PipelineWorker final : public Worker {
   }
 
   Result process(Packet& packet) override {
-    const uint32_t received = packet.length;
-    const Result result = process_packet(packet, {*lookup_, tables_.table, tables_.flows, tables_.errors, now_});
-    seat_.counters.count(result, received);
+    Result result;
+    process({&packet, 1}, &result);
     return result;
+  }
+
+  void process(std::span<Packet> packets, Result* results) override {
+    const PipelineState state{*lookup_, tables_.table, tables_.flows, tables_.errors, now_};
+    for (size_t start = 0; start < packets.size(); start += kPreparedAtOnce) {
+      const std::span<Packet> some = packets.subspan(start, std::min(kPreparedAtOnce, packets.size() - start));
+      for (size_t i = 0; i < some.size(); i++) prepare_packet(some[i], state, prepared_[i]);
+      for (size_t i = 0; i < some.size(); i++) {
+        const uint32_t received = some[i].length;
+        results[start + i] = process_packet(some[i], prepared_[i], state);
+        seat_.counters.count(results[start + i], received);
+      }
+    }
   }
 
   void end() override { seat_.in_use.store(nullptr, std::memory_order_release); }
@@ -65,6 +78,9 @@ class PipelineWorker final : public Worker {
   Seat& seat_;
   const SnapshotLookup* lookup_ = nullptr;
   uint32_t now_ = 0;
+  // As many as a core has misses under way at a time, about.
+  static constexpr size_t kPreparedAtOnce = 16;
+  PreparedPacket prepared_[kPreparedAtOnce];
 };
 
 void check_size(const char* name, uint32_t size, uint32_t most) {
@@ -75,7 +91,7 @@ void check_size(const char* name, uint32_t size, uint32_t most) {
 
 class PipelineEngine final : public Engine {
  public:
-  explicit PipelineEngine(const TableSizes& sizes) : sizes_(sizes) {
+  PipelineEngine(const TableSizes& sizes, PageAdvice advice) : sizes_(sizes), advice_(advice) {
     check_size("capacity", sizes.capacity, 1 << 27);
     check_size("probation", sizes.probation, 1 << 24);
     check_size("flows", sizes.flows, 1 << 24);
@@ -83,7 +99,7 @@ class PipelineEngine final : public Engine {
 
   void publish(std::span<const uint8_t> encoded) override {
     auto next = std::make_unique<const SnapshotLookup>(decode_snapshot(encoded));
-    if (!tables_) tables_ = std::make_unique<Tables>(sizes_, next->snapshot().key);
+    if (!tables_) tables_ = std::make_unique<Tables>(sizes_, next->snapshot().key, advice_);
     for (const auto& seat : seats_) make_room(seat->counters, next->snapshot());
     snapshots_.push_back(std::move(next));
     current_.store(snapshots_.back().get(), std::memory_order_seq_cst);
@@ -143,6 +159,7 @@ class PipelineEngine final : public Engine {
   }
 
   const TableSizes sizes_;
+  const PageAdvice advice_;
   alignas(64) std::atomic<const SnapshotLookup*> current_{nullptr};
   std::unique_ptr<Tables> tables_;
   std::vector<std::unique_ptr<Seat>> seats_;
@@ -211,6 +228,8 @@ uint64_t PipelineEngine::entries(uint64_t cursor, uint32_t most, std::vector<Ent
 
 }  // namespace
 
-std::unique_ptr<Engine> Engine::create(const TableSizes& sizes) { return std::make_unique<PipelineEngine>(sizes); }
+std::unique_ptr<Engine> Engine::create(const TableSizes& sizes, PageAdvice advice) {
+  return std::make_unique<PipelineEngine>(sizes, advice);
+}
 
 }  // namespace onehop

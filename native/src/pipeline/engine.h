@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "../packet/offload.h"
-#include "../table/source.h"
+#include "../table/entries.h"
 
 namespace onehop {
 
@@ -82,12 +82,16 @@ class Worker {
   virtual ~Worker() = default;
   virtual void begin(uint32_t now_seconds) = 0;
   virtual Result process(Packet& packet) = 0;
+  // The same for several, in order; `results` has room for as many. Faster where sources are many: what the
+  // table knows of each is on its way from memory while the others are parsed.
+  virtual void process(std::span<Packet> packets, Result* results) = 0;
   virtual void end() = 0;
 };
 
 class Engine {
  public:
-  static std::unique_ptr<Engine> create(const TableSizes& sizes);
+  // `advice` hears of the table's memory (table/entries.h); io/pages.h has one.
+  static std::unique_ptr<Engine> create(const TableSizes& sizes, PageAdvice advice = nullptr);
   virtual ~Engine() = default;
 
   // Control thread. `encoded` is src/dataplane/encode.ts's form; throws std::invalid_argument naming the

@@ -24,6 +24,10 @@ struct EndpointWays {
   size_t size() const { return exact.size() + every.size(); }
 };
 
+inline const EndpointWay& first_of(const EndpointWays& ways) {
+  return ways.exact.empty() ? ways.every.front() : ways.exact.front();
+}
+
 // Only these have ports to map; everything else goes by address alone.
 inline bool has_ports(const ParsedPacket& packet) {
   return !packet.is_fragment && (packet.protocol == tcp::kNumber || packet.protocol == udp::kNumber);

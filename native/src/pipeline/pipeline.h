@@ -6,6 +6,7 @@
 #include "budget.h"
 #include "engine.h"
 #include "lookup.h"
+#include "verdict.h"
 
 namespace onehop {
 
@@ -18,8 +19,23 @@ struct PipelineState {
   uint32_t now;  // seconds
 };
 
-// Parse, then forward what is for a public address, and treat the rest as a possible answer from a container. A
+// A packet as far as its bytes and the snapshot alone can tell.
+struct PreparedPacket {
+  ParsedPacket parsed;
+  bool is_packet;  // when false, `problem` says why not and nothing else is valid
+  Code problem;
+  bool is_public;      // goes to a public address
+  const Front* front;  // is_public: the way in, null when no service is there
+  EndpointWays ways;   // else: the ways in that lead to the endpoint it comes from
+};
+
+// First of two steps: parse and look up what a snapshot holds, and bring what the table knows of the source on
+// its way from memory. Changes nothing, so that the packets of a batch are prepared before the first is
+// processed: waiting for memory takes longer than all the rest.
+void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& prepared);
+
+// Second step: forward what is for a public address, and treat the rest as a possible answer from a container. A
 // packet to a public address never passes: the kernel would route it straight back into the TUN.
-Result process_packet(Packet& packet, const PipelineState& state);
+Result process_packet(Packet& packet, const PreparedPacket& prepared, const PipelineState& state);
 
 }  // namespace onehop

@@ -7,11 +7,6 @@ namespace onehop {
 
 namespace {
 
-// Of ICMP only echo replies come from an endpoint; errors and extension headers are not read here.
-bool is_answer(const ParsedPacket& packet) {
-  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_reply(packet));
-}
-
 Result pass(Code code, const ParsedPacket& packet) {
   return leaving(code, Way::kTun, packet.length, packet, packet.source);
 }
@@ -66,12 +61,10 @@ Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_
 
 }  // namespace
 
-Result reply(const ParsedPacket& packet, bool is_partial, const PipelineState& state) {
-  if (!is_answer(packet)) return pass(Code::kPassNotOurs, packet);
-  const EndpointWays ways = state.lookup.endpoint_ways(packet);
+Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial, const PipelineState& state) {
   if (ways.size() == 0) return pass(Code::kPassNotOurs, packet);
   if (ways.size() > 1) return flow_reply(packet, ways, is_partial, state);
-  const EndpointWay& way = ways.exact.empty() ? ways.every.front() : ways.exact.front();
+  const EndpointWay& way = first_of(ways);
   return has_asked(packet, way, state) ? rewritten(Code::kReplyEndpoint, packet, way, is_partial, state)
                                        : pass(Code::kPassUnknownClient, packet);
 }

@@ -6,6 +6,12 @@
 
 namespace onehop {
 
-Result reply(const ParsedPacket& packet, bool is_partial, const PipelineState& state);
+// Of ICMP only echo replies come from an endpoint; errors and extension headers are not read here.
+inline bool is_answer(const ParsedPacket& packet) {
+  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_reply(packet));
+}
+
+// `ways` lead to the endpoint of an answer; there are none for what is no answer.
+Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial, const PipelineState& state);
 
 }  // namespace onehop

@@ -8,6 +8,8 @@ namespace onehop {
 
 namespace {
 
+constexpr uintptr_t kHugePage = 2 << 20;
+
 // Zeroed memory that costs nothing until it is touched.
 void* zeroed(size_t bytes) {
   void* memory = std::calloc(1, bytes);
@@ -30,18 +32,22 @@ HashKey derive(const HashKey& key) {
 
 }  // namespace
 
-Entries::Entries(uint32_t capacity, const HashKey& hash_key)
+Entries::Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice)
     : capacity_(capacity),
       mask_(std::bit_ceil(uint64_t{capacity} + capacity / 2 + 1) - 1),
       hash_key_(derive(hash_key)),
-      memory_(static_cast<uint8_t*>(zeroed((mask_ + 1) * sizeof(Slot) + 64)), std::free),
-      slots_(reinterpret_cast<Slot*>((reinterpret_cast<uintptr_t>(memory_.get()) + 63) & ~uintptr_t{63})),
-      since_(static_cast<std::atomic<uint32_t>*>(zeroed((mask_ + 1) * sizeof(uint32_t))), std::free) {}
+      memory_(static_cast<uint8_t*>(zeroed((mask_ + 1) * sizeof(Slot) + kHugePage)), std::free),
+      slots_(reinterpret_cast<Slot*>((reinterpret_cast<uintptr_t>(memory_.get()) + kHugePage - 1) & ~(kHugePage - 1))),
+      since_(static_cast<std::atomic<uint32_t>*>(zeroed((mask_ + 1) * sizeof(uint32_t))), std::free) {
+  // Before the first touch: a lookup of a random source misses the translation cache too, unless pages are huge.
+  const size_t bytes = (mask_ + 1) * sizeof(Slot);
+  if (advice != nullptr && bytes >= kHugePage) advice(slots_, bytes);
+}
 
-// Two multiplications: SipHash would cost more than all the rest of a lookup.
+// The first slot of a cache line. Two multiplications: SipHash would cost more than all the rest of a lookup.
 uint64_t Entries::home_of(const SourceKey& key) const {
   const uint64_t source = mix(key.source.low ^ hash_key_.k0, key.source.high ^ hash_key_.k1);
-  return mix(source ^ hash_key_.k0, key.scope_word() ^ hash_key_.k1) & mask_;
+  return mix(source ^ hash_key_.k0, key.scope_word() ^ hash_key_.k1) & mask_ & ~uint64_t{1};
 }
 
 bool Entries::lookup(const SourceKey& key, EntryValue& value) const {

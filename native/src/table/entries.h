@@ -1,5 +1,5 @@
-// The proven sources: open addressing with linear probing over a fixed array of 32-byte slots, two to a cache
-// line, at most two thirds of them in use.
+// The proven sources: open addressing with linear probing over a fixed array of 32-byte slots, at most two
+// thirds of them in use. Two slots make a cache line and a key's probing starts with a whole line.
 //
 // Lookups take no lock. There is one writer at a time and a packet thread never waits for it: one that does
 // not get the lock leaves its source on probation and tries again at the source's next packet. Readers notice
@@ -12,6 +12,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -20,10 +21,14 @@
 
 namespace onehop {
 
+// Told of memory of at least 2 MiB, aligned likewise, that is about to be read all over; null: nobody to tell. A
+// system call, so io/ has it.
+using PageAdvice = void (*)(void* memory, size_t bytes);
+
 class Entries {
  public:
   // `hash_key` is secret, so that nobody can choose sources that lie together.
-  Entries(uint32_t capacity, const HashKey& hash_key);
+  Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice);
 
   uint32_t capacity() const { return capacity_; }
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }

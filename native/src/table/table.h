@@ -17,8 +17,8 @@ struct TableCounters {
 
 class DistributionTable {
  public:
-  DistributionTable(uint32_t capacity, uint32_t probation, const HashKey& hash_key)
-      : entries_(capacity, hash_key), probation_(probation), hash_key_(hash_key) {}
+  DistributionTable(uint32_t capacity, uint32_t probation, const HashKey& hash_key, PageAdvice advice)
+      : entries_(capacity, hash_key, advice), probation_(probation), hash_key_(hash_key) {}
 
   // Where a source stands, and what is known of it there.
   struct Found {
