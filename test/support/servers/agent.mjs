@@ -7,7 +7,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { ByteStream } from './bytes.mjs'
 
-const TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 30_000
 const UDP_AGAIN_MS = 200
 
 const methods = { get, udp, connect: connectTcp, download, upload }
