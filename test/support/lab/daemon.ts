@@ -25,7 +25,7 @@ const ROOT = join(import.meta.dirname, '..', '..', '..')
  * The command line of onehop as it was built, which starts ten times as fast as the source. Throws when it was
  * built from an older source, for then a test would prove nothing.
  */
-function onehopCommand(): readonly string[] {
+export function onehopCommand(): readonly string[] {
   const program = join(ROOT, 'dist', 'main.js')
   const source = join(ROOT, 'src')
   const changed = readdirSync(source, { recursive: true, encoding: 'utf8' })
