@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { OnehopError } from '../errors.ts'
 import { applyStep, formatStep } from './apply.ts'
 import { findConflicts } from './conflicts.ts'
@@ -25,6 +26,7 @@ export async function bringUp(intent: NetworkIntent, { runDir }: NetworkOptions)
   await withNetworkLock(async () => {
     const host = await readHost(intent.tun, runDir)
     requirePermission(host)
+    requireTunDevice()
     requireFeasible(intent, host)
     const standing = standingSetup(intent.tun, host)
     try {
@@ -39,6 +41,19 @@ export async function bringUp(intent: NetworkIntent, { runDir }: NetworkOptions)
 function requirePermission({ mayAdminister }: Host): void {
   if (mayAdminister) return
   throw new OnehopError('E_NETWORK', 'not permitted to change the network; expected root, or CAP_NET_ADMIN')
+}
+
+const TUN_DEVICE = '/dev/net/tun'
+
+/** Where it is missing, `ip` says no more than `open: No such file or directory`. */
+function requireTunDevice(): void {
+  try {
+    closeSync(openSync(TUN_DEVICE, 'r+'))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const message = `open ${TUN_DEVICE}: ${code}; expected the TUN device (modprobe tun; in a container: --device ${TUN_DEVICE})`
+    throw new OnehopError('E_NETWORK', message, { cause })
+  }
 }
 
 function requireFeasible(intent: NetworkIntent, host: Host): void {

@@ -8,6 +8,10 @@ import { untilTrue } from '../support/lab/until.ts'
 import { type Lab, PUBLIC, PUBLIC6, withLab } from '../support/lab.ts'
 
 const STOP_MS = 1_000
+/** What is measured is onehop, not what else the machine does; a kernel that does not allow it measures both. */
+const AHEAD_OF_OTHERS = ['sh', '-c', 'chrt -r -p 1 $$ 2>/dev/null || true; exec "$0" "$@"']
+/** Longer than a connection is idle in any test, on a busy machine too. */
+const KEPT_MS = 120_000
 const OTHER = '203.0.113.11'
 
 /** A lab for each test: what one leaves behind must not disturb the next. */
@@ -33,7 +37,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
   test(
     `${signal} stops it within a second, in the middle of a transfer, and leaves nothing behind`,
     inLab(async (lab, agent, clean) => {
-      const daemon = await lab.startDaemon()
+      const daemon = await lab.startDaemon({ config: lab.config(), wrapper: AHEAD_OF_OTHERS })
       const transfer = agent.download(`${FAMILIES[0]!.url}/bytes`, 1e12, {
         from: FAMILIES[0]!.client(1),
         timeoutMs: 1_000,
@@ -70,7 +74,7 @@ test(
     const [first, second, third] = lab.containers
     const config = lab.config([first!, second!])
     const daemon = await lab.startDaemon({ config })
-    const kept = { from: FAMILIES[0]!.client(60), connection: 'across the reload' }
+    const kept = { from: FAMILIES[0]!.client(60), connection: 'across the reload', timeoutMs: KEPT_MS }
     const { localPort, body } = await agent.get(`http://${PUBLIC}/`, kept)
     assert.deepEqual(await servingContainers(agent, `http://${PUBLIC}/`), ['c1', 'c2'])
 
@@ -150,7 +154,7 @@ test(
     }
     const first = await start()
     await assertServes(agent)
-    const kept = { from: FAMILIES[0]!.client(70), connection: 'across the kill' }
+    const kept = { from: FAMILIES[0]!.client(70), connection: 'across the kill', timeoutMs: KEPT_MS }
     const { localPort, body } = await agent.get(`http://${PUBLIC}/`, kept)
     assert.deepEqual(await first.stop('SIGKILL'), { code: null, signal: 'SIGKILL' })
 

@@ -17,7 +17,7 @@ for family in -4 -6; do
 done
 bridge vlan
 bridge fdb show | grep permanent
-ip -details tuntap
+ip tuntap
 tc qdisc
 nft --stateless list ruleset
 iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'

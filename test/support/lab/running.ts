@@ -72,7 +72,7 @@ export class Running {
   }
 
   /** Resolves as soon as `condition` holds, which is looked at whenever there is output; rejects on exit or time out. */
-  until(condition: (self: this) => boolean, wanted: string, timeoutMs = 15_000): Promise<void> {
+  until(condition: (self: this) => boolean, wanted: string, timeoutMs = 60_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (error?: Error) => {
         clearTimeout(timer)

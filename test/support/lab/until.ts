@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 export async function untilTrue(
   condition: () => boolean | Promise<boolean>,
   wanted: string,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await condition())) {

@@ -7,7 +7,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { ByteStream } from './bytes.mjs'
 
-const TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 30_000
 const UDP_AGAIN_MS = 200
 
 const methods = { get, udp, connect: connectTcp, download, upload }
@@ -23,10 +23,13 @@ console.log('ready')
 
 const keptAgents = new Map()
 
+/** No TCP keep-alive in the time of a test: ten probes a second apart would end a connection that may well wait. */
+const KEPT = { keepAlive: true, keepAliveMsecs: 3_600_000, maxSockets: 1 }
+
 /** One named connection that stays open, or none that does. */
 function agentOf(connection) {
   if (connection === undefined) return false
-  if (!keptAgents.has(connection)) keptAgents.set(connection, new Agent({ keepAlive: true, maxSockets: 1 }))
+  if (!keptAgents.has(connection)) keptAgents.set(connection, new Agent(KEPT))
   return keptAgents.get(connection)
 }
 

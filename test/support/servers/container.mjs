@@ -33,6 +33,8 @@ async function serveHttp(port) {
     for await (const chunk of request) bytes.compare(chunk)
     answer.end(JSON.stringify({ count: bytes.count, isComplete: bytes.isComplete }))
   })
+  // An idle connection is the client's to close.
+  server.keepAliveTimeout = 0
   await once(server.listen(port, '::', 4096), 'listening')
 }
 
