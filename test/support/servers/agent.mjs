@@ -1,0 +1,123 @@
+/**
+ * Makes requests in the namespace it runs in. Started with a message channel: `{id, method, argument}` comes in,
+ * `{id, result}` or `{id, error: {message, code}}` goes out. test/support/lab/agent.ts is its other end.
+ */
+import { createSocket } from 'node:dgram'
+import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
+import { ByteStream } from './bytes.mjs'
+
+const TIMEOUT_MS = 10_000
+const UDP_AGAIN_MS = 200
+
+const methods = { get, udp, connect: connectTcp, download, upload }
+
+process.on('message', ({ id, method, argument }) => {
+  methods[method](argument).then(
+    (result) => process.send({ id, result }),
+    ({ message, code }) => process.send({ id, error: { message, code } }),
+  )
+})
+process.on('disconnect', () => process.exit())
+console.log('ready')
+
+const keptAgents = new Map()
+
+/** One named connection that stays open, or none that does. */
+function agentOf(connection) {
+  if (connection === undefined) return false
+  if (!keptAgents.has(connection)) keptAgents.set(connection, new Agent({ keepAlive: true, maxSockets: 1 }))
+  return keptAgents.get(connection)
+}
+
+function get({ url, from, connection, timeoutMs = TIMEOUT_MS }) {
+  return ask(url, { from, timeoutMs, agent: agentOf(connection) }, async (answer) => {
+    const { localPort } = answer.socket
+    const chunks = await answer.toArray()
+    return { status: answer.statusCode, body: Buffer.concat(chunks).toString(), localPort }
+  })
+}
+
+/** `read` gets the answer; its result, or the first error of either, settles the promise. */
+function ask(url, { from, timeoutMs, agent = false, method = 'GET' }, read, send = (asking) => asking.end()) {
+  return new Promise((resolve, reject) => {
+    const asking = request(url, { method, agent, localAddress: from, timeout: timeoutMs })
+    asking.on('timeout', () => asking.destroy(failure(`GET ${url}: silent for ${timeoutMs} ms`, 'ETIMEDOUT')))
+    asking.on('error', reject)
+    asking.on('response', (answer) => read(answer).then(resolve, reject))
+    Promise.resolve(send(asking)).catch(reject)
+  })
+}
+
+const failure = (message, code) => Object.assign(new Error(message), { code })
+
+function udp({ address, port, payload, from, timeoutMs = TIMEOUT_MS }) {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    const timers = []
+    const settle = (act, value) => {
+      for (const timer of timers) clearInterval(timer)
+      socket.close()
+      act(value)
+    }
+    socket.on('error', (error) => settle(reject, error))
+    socket.on('message', (bytes, peer) =>
+      settle(resolve, { address: peer.address, port: peer.port, payload: bytes.toString('latin1') }),
+    )
+    socket.bind({ address: from, port: 0 }, () =>
+      // Connected, so that ICMP errors are reported and nobody else's datagrams are taken.
+      socket.connect(port, address, () => {
+        const send = () => socket.send(Buffer.from(payload, 'latin1'))
+        timers.push(setInterval(send, UDP_AGAIN_MS))
+        timers.push(
+          setTimeout(
+            () => settle(reject, failure(`${address}:${port}/udp: no answer`, 'ETIMEDOUT')),
+            timeoutMs,
+          ),
+        )
+        send()
+      }),
+    )
+  })
+}
+
+function connectTcp({ address, port, from, timeoutMs = TIMEOUT_MS }) {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port, localAddress: from })
+    const settle = (outcome) => {
+      socket.destroy()
+      resolve(outcome)
+    }
+    socket.setTimeout(timeoutMs, () => settle('ETIMEDOUT'))
+    socket.on('connect', () => settle('open'))
+    socket.on('error', ({ code }) => settle(code))
+  })
+}
+
+async function download({ url, bytes, from, timeoutMs = TIMEOUT_MS }) {
+  const seed = String(Math.random())
+  const start = performance.now()
+  const path = `${url}?bytes=${bytes}&seed=${seed}`
+  return ask(path, { from, timeoutMs }, async (answer) => {
+    const expected = new ByteStream(seed, bytes)
+    for await (const chunk of answer) expected.compare(chunk)
+    return {
+      bytes: expected.count,
+      isEqual: expected.isComplete,
+      seconds: (performance.now() - start) / 1000,
+    }
+  })
+}
+
+async function upload({ url, bytes, from, timeoutMs = TIMEOUT_MS }) {
+  const seed = String(Math.random())
+  const start = performance.now()
+  const path = `${url}?bytes=${bytes}&seed=${seed}`
+  const read = async (answer) => {
+    const { count, isComplete } = JSON.parse(Buffer.concat(await answer.toArray()).toString())
+    return { bytes: count, isEqual: isComplete, seconds: (performance.now() - start) / 1000 }
+  }
+  return ask(path, { from, timeoutMs, method: 'PUT' }, read, (asking) =>
+    new ByteStream(seed, bytes).pipe(asking),
+  )
+}
