@@ -11,24 +11,10 @@
 #include <span>
 #include <vector>
 
+#include "../packet/offload.h"
+#include "../table/source.h"
+
 namespace onehop {
-
-// Fields of the virtio-net header (linux/virtio_net.h) in host byte order; offsets count from the IP header.
-struct Offload {
-  bool needs_checksum = false;
-  uint8_t gso_type = 0;  // VIRTIO_NET_HDR_GSO_*, ECN bit masked out
-  uint16_t gso_size = 0;
-  uint16_t checksum_start = 0;
-  uint16_t checksum_offset = 0;
-};
-
-// An IP packet in a buffer the caller owns; the pipeline changes it in place.
-struct Packet {
-  uint8_t* data;
-  uint32_t length;    // bytes received
-  uint32_t capacity;  // bytes the pipeline may write from `data` on; at least 2,048
-  Offload offload;
-};
 
 enum class Way : uint8_t {
   kNone,       // dropped: nothing leaves
@@ -42,8 +28,13 @@ struct Result {
   uint32_t service = 0;    // ids; 0: none
   uint32_t container = 0;
   uint32_t length = 0;     // bytes of packet.data that leave; offload is updated in the packet
+  // The client as the table knows it: masked where a service's prefix says so.
+  bool has_source = false;  // false: the packet names none
+  bool is_v6 = false;
+  Address source{};
 };
 
+// Each at least 1; create throws std::invalid_argument above 2^27, 2^24 and 2^24.
 struct TableSizes {
   uint32_t capacity;
   uint32_t probation;
@@ -74,8 +65,6 @@ struct Counters {
   uint64_t entries = 0, capacity = 0, probation = 0, moved = 0, full = 0, expired = 0;
 };
 
-enum class Origin : uint8_t { kPinned, kAssigned, kRestored };
-
 struct EntryView {
   uint32_t scope;
   bool is_v6;
@@ -102,17 +91,21 @@ class Engine {
   virtual ~Engine() = default;
 
   // Control thread. `encoded` is src/dataplane/encode.ts's form; throws std::invalid_argument naming the
-  // field when it is malformed, and then the snapshot in force stays.
+  // field when it is malformed, and then the snapshot in force stays. The first snapshot's key stays the
+  // table's: a new key would lose every place in it.
   virtual void publish(std::span<const uint8_t> encoded) = 0;
   // Control thread: the containers of the snapshot in force.
   virtual std::vector<ContainerAddress> container_addresses() const = 0;
 
-  // Control thread. The worker must be destroyed before the engine.
+  // Control thread, after the first publish; throws std::logic_error before. The worker is destroyed on the
+  // control thread, before the engine.
   virtual std::unique_ptr<Worker> attach() = 0;
 
+  // Control thread: removes entries idle too long; returns how many. None before the first publish.
   virtual uint32_t expire(uint32_t now_seconds) = 0;
+  // Control thread.
   virtual Counters counters() const = 0;
-  // Up to `most` entries from position `cursor` on; returns the next cursor, 0 at the end.
+  // Control thread. Up to `most` entries from position `cursor` on; returns the next cursor, 0 at the end.
   virtual uint64_t entries(uint64_t cursor, uint32_t most, std::vector<EntryView>& out) const = 0;
 };
 

@@ -1,0 +1,43 @@
+{
+  # ONEHOP_SANITIZE=address,undefined or =thread npm run build:native builds with those sanitizers; node then
+  # needs LD_PRELOAD="$(g++ -print-file-name=libasan.so)" (libtsan.so).
+  "variables": {"sanitize%": "<!(echo ${ONEHOP_SANITIZE:-})"},
+  "target_defaults": {
+    "cflags": ["-fPIC"],
+    "cflags_cc": [
+      "-std=c++20", "-O2", "-g", "-fvisibility=hidden",
+      "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow"
+    ],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-O3", "-fno-exceptions", "-fno-rtti"],
+    "conditions": [
+      ["sanitize!=''", {
+        "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer"],
+        "ldflags": ["-fsanitize=<(sanitize)"]
+      }]
+    ]
+  },
+  "targets": [
+    {
+      "target_name": "engine",
+      "type": "static_library",
+      "sources": [
+        "src/table/entries.cc",
+        "src/pipeline/snapshot.cc",
+        "src/pipeline/lookup.cc",
+        "src/pipeline/pipeline.cc",
+        "src/pipeline/forward.cc",
+        "src/pipeline/answer.cc",
+        "src/pipeline/reply.cc",
+        "src/pipeline/engine.cc"
+      ]
+    },
+    {
+      "target_name": "onehop",
+      "dependencies": ["engine"],
+      "sources": ["src/addon.cc"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+      # As system headers: their warnings are not ours.
+      "cflags_cc": ["-isystem", "<!(node -p \"require('path').dirname(require.resolve('node-addon-api'))\")"]
+    }
+  ]
+}

@@ -1,0 +1,266 @@
+// The only file that knows Node-API. TypeScript checks what people give and applies defaults (src/dataplane/
+// native.ts); here every argument's type and range is checked once more, so that whatever a caller passes is a
+// JavaScript exception and never a crash.
+#include <napi.h>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "pipeline/engine.h"
+#include "pipeline/verdict.h"
+
+namespace {
+
+using onehop::Engine;
+
+// What C++ throws becomes a JavaScript Error; Napi::Error passes through as it is.
+template <typename Act>
+auto guarded(const Napi::CallbackInfo& info, Act act) -> decltype(act()) {
+  try {
+    return act();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw Napi::Error::New(info.Env(), "out of memory");
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  }
+}
+
+// A whole number that fits the field it is for.
+template <typename Number>
+Number number(const Napi::Value& value, const char* name) {
+  constexpr double kMost = std::numeric_limits<Number>::max();
+  const double given = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(given >= 0 && given <= kMost) || given != std::floor(given))
+    throw Napi::RangeError::New(value.Env(), std::string(name) + ": expected a whole number from 0 to " +
+                                                 std::to_string(static_cast<uint64_t>(kMost)));
+  return static_cast<Number>(given);
+}
+
+Napi::Object object(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + ": expected an object");
+  return value.As<Napi::Object>();
+}
+
+Napi::Uint8Array bytes(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    throw Napi::TypeError::New(value.Env(), std::string(name) + ": expected a Uint8Array");
+  return value.As<Napi::Uint8Array>();
+}
+
+onehop::TableSizes read_sizes(const Napi::Value& value) {
+  const Napi::Object sizes = object(value, "sizes");
+  return {number<uint32_t>(sizes.Get("capacity"), "capacity"),
+          number<uint32_t>(sizes.Get("probation"), "probation"), number<uint32_t>(sizes.Get("flows"), "flows")};
+}
+
+onehop::Offload read_offload(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const Napi::Object offload = object(value, "offload");
+  const Napi::Value needs_checksum = offload.Get("needsChecksum");
+  if (!needs_checksum.IsBoolean())
+    throw Napi::TypeError::New(value.Env(), "offload.needsChecksum: expected a boolean");
+  return {needs_checksum.As<Napi::Boolean>().Value(), number<uint8_t>(offload.Get("gsoType"), "offload.gsoType"),
+          number<uint16_t>(offload.Get("gsoSize"), "offload.gsoSize"),
+          number<uint16_t>(offload.Get("checksumStart"), "offload.checksumStart"),
+          number<uint16_t>(offload.Get("checksumOffset"), "offload.checksumOffset")};
+}
+
+// The form of src/address.ts: lower-case hex, 8 digits for IPv4 and 32 for IPv6.
+Napi::String address_text(Napi::Env env, const uint8_t* address, bool is_v6) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  char text[32];
+  const uint32_t length = onehop::address_length(is_v6);
+  for (uint32_t i = 0; i < length; i++) {
+    text[2 * i] = kDigits[address[i] >> 4];
+    text[2 * i + 1] = kDigits[address[i] & 0xf];
+  }
+  return Napi::String::New(env, text, 2 * length);
+}
+
+Napi::Object traffic(Napi::Env env, const onehop::Traffic& traffic) {
+  Napi::Object object = Napi::Object::New(env);
+  object["packets"] = static_cast<double>(traffic.packets);
+  object["bytes"] = static_cast<double>(traffic.bytes);
+  return object;
+}
+
+// [id, {in, out}], as a Map's constructor wants it.
+Napi::Array traffic_by_id(Napi::Env env, const std::vector<onehop::IdTraffic>& list) {
+  Napi::Array pairs = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); i++) {
+    Napi::Object both = Napi::Object::New(env);
+    both["in"] = traffic(env, list[i].in);
+    both["out"] = traffic(env, list[i].out);
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair[0u] = list[i].id;
+    pair[1u] = both;
+    pairs[i] = pair;
+  }
+  return pairs;
+}
+
+constexpr const char* kOrigins[] = {"pinned", "assigned", "restored"};
+
+Napi::Object entry(Napi::Env env, const onehop::EntryView& view) {
+  Napi::Object object = Napi::Object::New(env);
+  object["scope"] = view.scope;
+  object["source"] = address_text(env, view.source, view.is_v6);
+  object["container"] = view.container;
+  object["origin"] = kOrigins[static_cast<uint8_t>(view.origin)];
+  object["sinceSeconds"] = view.since_seconds;
+  object["seenSeconds"] = view.seen_seconds;
+  return object;
+}
+
+// An engine on the JavaScript thread, which is its control thread and, for `process`, one of its workers. Packet
+// threads of io/ attach to the same engine.
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Engine",
+                       {
+                           InstanceMethod<&EngineObject::publish>("publish"),
+                           InstanceMethod<&EngineObject::process>("process"),
+                           InstanceMethod<&EngineObject::expire>("expire"),
+                           InstanceMethod<&EngineObject::entries>("entries"),
+                           InstanceMethod<&EngineObject::counters>("counters"),
+                       });
+  }
+
+  // new Engine({capacity, probation, flows})
+  explicit EngineObject(const Napi::CallbackInfo& info)
+      : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0])); })) {}
+
+ private:
+  // publish(encoded: Uint8Array)
+  void publish(const Napi::CallbackInfo& info) {
+    const Napi::Uint8Array encoded = bytes(info[0], "encoded");
+    guarded(info, [&] {
+      engine_->publish({encoded.Data(), encoded.ByteLength()});
+      if (worker_ == nullptr) worker_ = engine_->attach();
+    });
+  }
+
+  // process(packet: Uint8Array, nowSeconds: number, offload?) → Outcome. Works on a copy, since an answer may be
+  // longer than what it answers; what fits is written back and `output` is a part of `packet` then.
+  Napi::Value process(const Napi::CallbackInfo& info) {
+    Napi::Uint8Array given = bytes(info[0], "packet");
+    const auto now = number<uint32_t>(info[1], "nowSeconds");
+    const onehop::Offload offload = read_offload(info[2]);
+    if (worker_ == nullptr) throw Napi::Error::New(info.Env(), "process before publish");
+    return guarded(info, [&] {
+      const size_t length = given.ByteLength();
+      if (length > kPacketAtMost) throw std::length_error("packet: more than 16 MiB");
+      if (length > buffer_.size()) buffer_.resize(length);
+      std::copy_n(given.Data(), length, buffer_.data());
+      onehop::Packet packet{buffer_.data(), static_cast<uint32_t>(length), static_cast<uint32_t>(buffer_.size()),
+                            offload};
+      worker_->begin(now);
+      const onehop::Result result = worker_->process(packet);
+      worker_->end();
+      return outcome(info.Env(), result, given);
+    });
+  }
+
+  Napi::Value outcome(Napi::Env env, const onehop::Result& result, Napi::Uint8Array& given) {
+    Napi::Object outcome = Napi::Object::New(env);
+    outcome["code"] = uint32_t{result.code};
+    outcome["service"] = result.service;
+    outcome["container"] = result.container;
+    outcome["output"] = result.way == onehop::Way::kNone ? env.Undefined() : output(env, result.length, given);
+    outcome["source"] =
+        result.has_source
+            ? Napi::Value(address_text(env, onehop::bytes_of(result.source, result.is_v6), result.is_v6))
+            : env.Undefined();
+    return outcome;
+  }
+
+  Napi::Value output(Napi::Env env, uint32_t length, Napi::Uint8Array& given) {
+    const bool fits = length <= given.ByteLength() && given.ArrayBuffer().IsArrayBuffer();
+    Napi::Uint8Array output = fits ? Napi::Uint8Array::New(env, length, given.ArrayBuffer(), given.ByteOffset())
+                                   : Napi::Uint8Array::New(env, length);
+    std::copy_n(buffer_.data(), length, output.Data());
+    return output;
+  }
+
+  // expire(nowSeconds: number) → number
+  Napi::Value expire(const Napi::CallbackInfo& info) {
+    const auto now = number<uint32_t>(info[0], "nowSeconds");
+    return guarded(info, [&] { return Napi::Number::New(info.Env(), engine_->expire(now)); });
+  }
+
+  // entries(cursor: number, most: number) → {next: number, entries: Entry[]}; next is 0 at the end
+  Napi::Value entries(const Napi::CallbackInfo& info) {
+    const auto cursor = number<uint32_t>(info[0], "cursor");
+    const auto most = number<uint16_t>(info[1], "most");
+    return guarded(info, [&] {
+      std::vector<onehop::EntryView> views;
+      const uint64_t next = engine_->entries(cursor, most, views);
+      Napi::Array list = Napi::Array::New(info.Env(), views.size());
+      for (uint32_t i = 0; i < views.size(); i++) list[i] = entry(info.Env(), views[i]);
+      Napi::Object batch = Napi::Object::New(info.Env());
+      batch["next"] = static_cast<double>(next);
+      batch["entries"] = list;
+      return batch;
+    });
+  }
+
+  // counters() → Counters, with arrays of pairs in the place of maps
+  Napi::Value counters(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return guarded(info, [&] {
+      const onehop::Counters counters = engine_->counters();
+      Napi::Array reasons = Napi::Array::New(env, counters.reasons.size());
+      for (uint32_t code = 0; code < counters.reasons.size(); code++)
+        reasons[code] = traffic(env, counters.reasons[code]);
+      Napi::Object table = Napi::Object::New(env);
+      table["entries"] = static_cast<double>(counters.entries);
+      table["capacity"] = static_cast<double>(counters.capacity);
+      table["probation"] = static_cast<double>(counters.probation);
+      table["moved"] = static_cast<double>(counters.moved);
+      table["full"] = static_cast<double>(counters.full);
+      table["expired"] = static_cast<double>(counters.expired);
+      Napi::Object object = Napi::Object::New(env);
+      object["received"] = traffic(env, counters.received);
+      object["reasons"] = reasons;
+      object["services"] = traffic_by_id(env, counters.services);
+      object["containers"] = traffic_by_id(env, counters.containers);
+      object["table"] = table;
+      return object;
+    });
+  }
+
+  static constexpr size_t kPacketAtMost = 1 << 24;
+
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<onehop::Worker> worker_;  // after the engine, so that it goes first
+  std::vector<uint8_t> buffer_ = std::vector<uint8_t>(2048);
+};
+
+// [verdict, reason] by code.
+Napi::Array reasons(Napi::Env env) {
+  Napi::Array list = Napi::Array::New(env, onehop::kReasonCount);
+  for (uint32_t code = 0; code < onehop::kReasonCount; code++) {
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair[0u] = onehop::kReasons[code].verdict;
+    pair[1u] = onehop::kReasons[code].reason;
+    list[code] = pair;
+  }
+  return list;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports["Engine"] = EngineObject::define(env);
+  exports["reasons"] = reasons(env);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(onehop, init)

@@ -1,0 +1,19 @@
+#include "failure.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace onehop {
+
+IoFailure system_failure(const std::string& call, int error, const std::string& remedy) {
+  const char* name = strerrorname_np(error);
+  std::string message = call + ": " + (name ? name : std::to_string(error));
+  if (!remedy.empty()) message += " (" + remedy + ")";
+  return {IoFailure::Cause::kSystem, message};
+}
+
+std::string remedy_for_refusal(int error, const char* capability) {
+  return error == EPERM || error == EACCES ? std::string("need ") + capability : "";
+}
+
+}  // namespace onehop

@@ -1,0 +1,75 @@
+// An engine at work on a TUN: its queues, their threads, and the thread that follows neighbours.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../pipeline/engine.h"
+#include "neighbours.h"
+#include "packet_thread.h"
+#include "signal_event.h"
+
+namespace onehop {
+
+struct ForwarderOptions {
+  std::string tun;
+  std::vector<std::string> bridges;
+  uint32_t queues;                 // packet threads
+  std::chrono::microseconds spin;  // how long a packet thread looks for more before it sleeps
+};
+
+// src/dataplane/dataplane.ts has the meaning of each.
+struct IoCounters {
+  uint64_t tun_read_errors = 0, tun_write_errors = 0;
+  uint64_t bridge_writes = 0, bridge_write_errors = 0, tun_writes = 0;
+  uint32_t neighbours_resolved = 0, neighbours_wanted = 0;
+  uint32_t queues = 0;
+  std::vector<std::string> offload;
+};
+
+// Threads that run until the group is destroyed. Signals are blocked in them: they are JavaScript's.
+class ThreadGroup {
+ public:
+  ThreadGroup() = default;
+  ThreadGroup(const ThreadGroup&) = delete;
+  ThreadGroup& operator=(const ThreadGroup&) = delete;
+  // Raises the stop event and waits for all of them.
+  ~ThreadGroup();
+
+  // `run` returns when the stop event is raised. `name`: up to 15 bytes. Throws IoFailure.
+  void start(const std::string& name, std::function<void(const SignalEvent& stop)> run);
+
+ private:
+  SignalEvent stop_;
+  std::vector<std::thread> threads_;
+};
+
+// Control thread only.
+class Forwarder {
+ public:
+  // Opens everything, then starts the threads. Throws IoFailure with nothing left open. The engine must have a
+  // snapshot and must outlive the forwarder; when that is destroyed, no packet is touched any more and no
+  // worker is left.
+  Forwarder(Engine& engine, const ForwarderOptions& options);
+
+  // To be called after each publish: container addresses may have changed.
+  void update();
+
+  IoCounters counters() const;
+
+ private:
+  void open_queues(const ForwarderOptions& options);
+  void start_threads();
+
+  Engine& engine_;
+  Neighbours neighbours_;
+  std::vector<std::string> offload_;
+  std::vector<std::unique_ptr<PacketThread>> packet_threads_;
+  ThreadGroup threads_;  // last: stopped before what they use is destroyed
+};
+
+}  // namespace onehop

@@ -1,0 +1,82 @@
+// What is known of bridges, routes and neighbours. No system call here: messages in, a map and wishes out.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "neighbour_map.h"
+#include "rtnetlink.h"
+
+namespace onehop {
+
+// Whom the kernel would hand a container's packets to: the container, or a gateway on the way to it.
+struct Hop {
+  int interface;
+  IpAddress address;
+
+  auto operator<=>(const Hop&) const = default;
+};
+
+struct ContainerRoute {
+  uint32_t container;
+  bool is_v6;  // the container's address, not the hop's
+  Hop hop;
+};
+
+struct Resolution {
+  std::unique_ptr<const NeighbourMap> map;
+  uint32_t resolved;  // container addresses in it
+};
+
+class NeighbourTable {
+ public:
+  explicit NeighbourTable(const std::vector<std::string>& bridges);
+
+  // A full re-read of a bridge; nothing: it does not exist.
+  void set_bridge(const std::string& name, const std::optional<Link>& link);
+  // An event. True when it changed a bridge: then routes have to be asked for again.
+  bool apply(const Link& link);
+  // Indices of the bridges that exist.
+  std::vector<int> bridges() const;
+
+  // Routes by other interfaces are left out: the kernel has to deliver those. What is known of neighbours stays.
+  void set_routes(const std::vector<ContainerRoute>& routes);
+
+  // Before a full re-read: entries that do not come again are gone.
+  void forget_neighbours();
+  enum class Change { kNone, kOther, kLost };
+  // kLost: it was resolved and no longer is.
+  Change apply(const NeighbourEntry& entry);
+
+  // Neighbours that the kernel is neither sure of nor asking about already.
+  std::vector<Hop> doubtful() const;
+  // Neighbours that the kernel found to be at this place, which is no more.
+  std::vector<Hop> behind(const LostPort& lost) const;
+
+  Resolution resolve() const;
+
+ private:
+  struct Bridge {
+    std::string name;
+    int interface = 0;  // 0: does not exist
+    HardwareAddress address = {};
+
+    bool operator==(const Bridge&) const = default;
+  };
+  struct Entry {
+    uint16_t state = 0;
+    HardwareAddress hardware = {};
+  };
+
+  const Bridge* bridge_at(int interface) const;
+
+  std::vector<Bridge> bridges_;
+  std::vector<ContainerRoute> routes_;
+  std::map<Hop, Entry> entries_;  // those that a route names
+};
+
+}  // namespace onehop

@@ -1,0 +1,68 @@
+// Keeps the hardware address of every container known ahead of its packets, by asking the kernel and listening
+// to it. One thread, `run`, does all of it; packet threads read the map it publishes.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "../pipeline/engine.h"
+#include "neighbour_table.h"
+#include "netlink.h"
+#include "published.h"
+#include "signal_event.h"
+
+namespace onehop {
+
+class Neighbours {
+ public:
+  // Throws IoFailure, for instance when a bridge does not exist. `readers`: packet threads.
+  Neighbours(std::vector<std::string> bridges, size_t readers);
+
+  // Any thread: what to resolve from now on. Takes effect within milliseconds.
+  void follow(std::vector<ContainerAddress> wanted);
+
+  // Until `stop` is raised.
+  void run(const SignalEvent& stop);
+
+  Published<NeighbourMap>& map() { return map_; }
+
+  // Container addresses, all and resolved ones.
+  uint32_t wanted() const { return wanted_count_.load(std::memory_order_relaxed); }
+  uint32_t resolved() const { return resolved_count_.load(std::memory_order_relaxed); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void require_bridges();
+  void hear();
+  void apply(const NetlinkMessage& message);
+  // A full re-read of bridges, routes and neighbours.
+  void synchronise();
+  int read_bridges();
+  int read_routes();
+  int read_neighbours();
+  void confirm(const std::vector<Hop>& hops);
+  void release(const std::vector<Hop>& hops);
+  void publish();
+  std::vector<ContainerAddress> wanted_now();
+
+  const std::vector<std::string> bridges_;
+  NetlinkSocket events_, requests_;
+  SignalEvent wake_;
+  NeighbourTable table_;
+  Published<NeighbourMap> map_;
+
+  std::mutex mutex_;  // for wanted_
+  std::vector<ContainerAddress> wanted_;
+  std::atomic<uint32_t> wanted_count_ = 0, resolved_count_ = 0;
+
+  // Of `run`.
+  Clock::time_point synchronise_at_{}, confirm_at_{};
+  bool is_changed_ = false;
+  std::vector<Hop> lost_, moved_;
+};
+
+}  // namespace onehop

@@ -1,0 +1,112 @@
+// System calls: poll, clock_gettime (both clocks from the vDSO); tun.cc's and packet_socket.cc's.
+#include "packet_thread.h"
+
+#include <poll.h>
+#include <time.h>
+
+#include <cerrno>
+
+namespace onehop {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Packets between two looks at the clock, the snapshot, the neighbours and the stop: some 200 µs.
+constexpr uint32_t kBatch = 64;
+// A TUN that fails to be read for another reason than being empty or gone is tried again this often.
+constexpr int kRetryMs = 100;
+
+// CLOCK_MONOTONIC, as process.hrtime() in JavaScript, at the resolution of a timer tick.
+uint32_t now_seconds() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint32_t>(now.tv_sec);
+}
+
+bool is_v6(const Packet& packet) { return packet.data[0] >> 4 == 6; }
+
+// One snapshot and one map of neighbours for the packets of a batch.
+class BatchScope {
+ public:
+  BatchScope(Worker& worker, Published<NeighbourMap>& map, size_t reader)
+      : worker_(worker), map_(map), reader_(reader), neighbours_(map.acquire(reader)) {
+    worker_.begin(now_seconds());
+  }
+  ~BatchScope() {
+    worker_.end();
+    map_.release(reader_);
+  }
+
+  const NeighbourMap& neighbours() const { return neighbours_; }
+
+ private:
+  Worker& worker_;
+  Published<NeighbourMap>& map_;
+  const size_t reader_;
+  const NeighbourMap& neighbours_;
+};
+
+}  // namespace
+
+PacketThread::PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map,
+                           size_t reader, std::chrono::microseconds spin)
+    : tun_(std::move(tun)),
+      socket_(PacketSocket::open()),
+      worker_(std::move(worker)),
+      map_(map),
+      reader_(reader),
+      spin_(spin) {}
+
+void PacketThread::run(const SignalEvent& stop) {
+  pollfd polled[] = {{stop.number(), POLLIN, 0}, {tun_.number(), POLLIN, 0}};
+  while (!stop.is_raised()) {
+    const auto [error, packets] = forward_batch();
+    if (error == 0 || (error == EAGAIN && may_spin(packets > 0))) continue;
+    if (error == EAGAIN) {
+      ::poll(polled, 2, -1);
+    } else if (error == EBADFD) {
+      return is_orphaned_.store(true, std::memory_order_relaxed);
+    } else {
+      counts_.tun_read_errors.add_one();
+      ::poll(polled, 1, kRetryMs);
+    }
+  }
+}
+
+PacketThread::Batch PacketThread::forward_batch() {
+  Packet packet;
+  int error = tun_.read(buffer_, packet);
+  if (error) return {error, 0};
+  const BatchScope scope(*worker_, map_, reader_);
+  uint32_t packets = 0;
+  do {
+    forward(packet, scope.neighbours());
+    packets++;
+  } while (packets < kBatch && (error = tun_.read(buffer_, packet)) == 0);
+  return {error, packets};
+}
+
+void PacketThread::forward(Packet& packet, const NeighbourMap& neighbours) {
+  const Result result = worker_->process(packet);
+  if (result.way == Way::kNone) return;
+  const bool is_to_container = result.way == Way::kContainer;
+  const Neighbour* neighbour = is_to_container ? neighbours.find(result.container, is_v6(packet)) : nullptr;
+  if (neighbour) {
+    const int error = socket_.write(buffer_, packet, result.length, *neighbour);
+    (error ? counts_.bridge_write_errors : counts_.bridge_writes).add_one();
+    return;
+  }
+  if (is_to_container) counts_.tun_writes.add_one();
+  if (tun_.write(buffer_, packet, result.length) != 0) counts_.tun_write_errors.add_one();
+}
+
+// The next packet of a conversation often comes sooner than a sleeping thread would wake up.
+bool PacketThread::may_spin(bool is_busy) {
+  if (spin_.count() == 0) return false;
+  const auto now = Clock::now();
+  if (is_busy) spin_until_ = now + spin_;
+  return now < spin_until_;
+}
+
+}  // namespace onehop

@@ -1,0 +1,138 @@
+// System calls: open, ioctl (TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD), read, write.
+#include "tun.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "failure.h"
+
+namespace onehop {
+
+namespace {
+
+constexpr char kClone[] = "/dev/net/tun";
+
+// Missing from Debian 12's headers (Linux 6.2). The kernel takes both or none.
+constexpr unsigned kUso4 = 0x20, kUso6 = 0x40;
+
+struct OffloadName {
+  unsigned flag;
+  const char* name;
+};
+constexpr OffloadName kOffloadNames[] = {
+    {TUN_F_CSUM, "csum"}, {TUN_F_TSO4, "tso4"}, {TUN_F_TSO6, "tso6"}, {TUN_F_TSO_ECN, "tso-ecn"},
+    {kUso4, "uso4"},      {kUso6, "uso6"},
+};
+
+// From the most a kernel can leave to us down to nothing: an unknown flag makes it refuse the whole set.
+constexpr unsigned kOffloadSteps[] = {
+    TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | kUso4 | kUso6,
+    TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
+    TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6,
+    TUN_F_CSUM,
+    0,
+};
+
+std::string remedy_for_open(int error) {
+  switch (error) {
+    case ENOENT:
+      return "make it: mkdir -p /dev/net && mknod /dev/net/tun c 10 200; to a container give it with "
+             "--device /dev/net/tun";
+    case ENODEV:
+    case ENXIO:
+      return "the kernel has no TUN driver: modprobe tun";
+    default:
+      return remedy_for_refusal(error, "CAP_NET_ADMIN");
+  }
+}
+
+std::string remedy_for_attach(const std::string& name, int error) {
+  switch (error) {
+    case EINVAL:
+      return "an interface of that name is there, but it is no multi-queue TUN: delete it (ip link del " + name +
+             ") or choose another name";
+    case EBUSY:
+      return "another process holds it";
+    case E2BIG:
+      return "it has as many queues as a TUN can have";
+    default:
+      return remedy_for_refusal(error, "CAP_NET_ADMIN");
+  }
+}
+
+Descriptor open_clone() {
+  Descriptor clone(::open(kClone, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!clone.is_open()) throw system_failure(std::string("open ") + kClone, errno, remedy_for_open(errno));
+  return clone;
+}
+
+void attach(int number, const std::string& name) {
+  ifreq request{};
+  if (name.empty() || name.size() >= sizeof request.ifr_name)
+    throw IoFailure(IoFailure::Cause::kNetwork, "interface name '" + name + "': expected 1 to 15 bytes");
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  // Multi-queue always: the flag must match on every later attach, however many queues that one wants.
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  if (::ioctl(number, TUNSETIFF, &request) < 0)
+    throw system_failure("TUNSETIFF " + name, errno, remedy_for_attach(name, errno));
+}
+
+void set_header_length(int number, const std::string& name) {
+  int length = sizeof(virtio_net_hdr);
+  if (::ioctl(number, TUNSETVNETHDRSZ, &length) < 0) throw system_failure("TUNSETVNETHDRSZ " + name, errno);
+}
+
+unsigned set_offloads(int number, const std::string& name) {
+  for (const unsigned flags : kOffloadSteps)
+    if (::ioctl(number, TUNSETOFFLOAD, flags) == 0) return flags;
+  throw system_failure("TUNSETOFFLOAD " + name, errno);
+}
+
+std::vector<std::string> names_of(unsigned flags) {
+  std::vector<std::string> names;
+  for (const auto& [flag, name] : kOffloadNames)
+    if (flags & flag) names.emplace_back(name);
+  return names;
+}
+
+}  // namespace
+
+TunQueue TunQueue::open(const std::string& name) {
+  TunQueue queue(open_clone());
+  attach(queue.number(), name);
+  set_header_length(queue.number(), name);
+  queue.offloads_ = names_of(set_offloads(queue.number(), name));
+  return queue;
+}
+
+int TunQueue::read(PacketBuffer& buffer, Packet& packet) {
+  const ssize_t count =
+      ::read(number(), buffer.vnet_header(), sizeof(virtio_net_hdr) + PacketBuffer::kCapacity);
+  if (count < 0) return errno;
+  if (count < static_cast<ssize_t>(sizeof(virtio_net_hdr))) return EBADMSG;
+  virtio_net_hdr header;
+  std::memcpy(&header, buffer.vnet_header(), sizeof header);
+  packet = {
+      .data = buffer.packet(),
+      .length = static_cast<uint32_t>(count - sizeof header),
+      .capacity = PacketBuffer::kCapacity,
+      .offload = offload_from(header),
+  };
+  return 0;
+}
+
+int TunQueue::write(PacketBuffer& buffer, const Packet& packet, uint32_t length) {
+  virtio_net_hdr received;
+  std::memcpy(&received, buffer.vnet_header(), sizeof received);
+  const virtio_net_hdr header = header_from(packet.offload, received, packet.data, length);
+  std::memcpy(buffer.vnet_header(), &header, sizeof header);
+  return ::write(number(), buffer.vnet_header(), sizeof header + length) < 0 ? errno : 0;
+}
+
+}  // namespace onehop

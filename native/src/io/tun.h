@@ -1,0 +1,40 @@
+// One queue of a TUN device (Documentation/networking/tuntap.rst), with virtio-net headers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../pipeline/engine.h"
+#include "descriptor.h"
+#include "packet_buffer.h"
+
+namespace onehop {
+
+class TunQueue {
+ public:
+  // Attaches to `name`, or makes it, to vanish with its last queue. Throws IoFailure.
+  static TunQueue open(const std::string& name);
+
+  int number() const { return descriptor_.number(); }
+
+  // What the kernel may leave undone in packets it hands over: checksums, TCP and UDP segmentation. A
+  // setting of the device, not of the queue.
+  const std::vector<std::string>& offloads() const { return offloads_; }
+
+  // One packet into `buffer`; `packet` then points into it. 0 or errno: EAGAIN nothing there, EBADFD the device
+  // was deleted.
+  int read(PacketBuffer& buffer, Packet& packet);
+
+  // The first `length` bytes of `packet`, which was read into `buffer`. 0 or errno: EIO the device is down,
+  // EBADFD it was deleted.
+  int write(PacketBuffer& buffer, const Packet& packet, uint32_t length);
+
+ private:
+  explicit TunQueue(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+
+  Descriptor descriptor_;
+  std::vector<std::string> offloads_;
+};
+
+}  // namespace onehop

@@ -1,0 +1,216 @@
+#include "engine.h"
+
+#include <atomic>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "counters.h"
+#include "pipeline.h"
+
+namespace onehop {
+
+namespace {
+
+// What belongs to one worker and outlives it: its counts go on counting for the next one.
+struct alignas(64) Seat {
+  // The snapshot in use between begin and end; it is not freed meanwhile.
+  std::atomic<const SnapshotLookup*> in_use{nullptr};
+  bool is_taken = false;
+  WorkerCounters counters;
+};
+
+// What every packet thread shares, made at the first publish: it knows the key by then.
+struct Tables {
+  Tables(const TableSizes& sizes, const HashKey& key)
+      : table(sizes.capacity, sizes.probation, key), flows(sizes.flows, key) {}
+  DistributionTable table;
+  FlowTable flows;
+  ErrorBudget errors;
+};
+
+class PipelineWorker final : public Worker {
+ public:
+  PipelineWorker(const std::atomic<const SnapshotLookup*>& current, Tables& tables, Seat& seat)
+      : current_(current), tables_(tables), seat_(seat) {
+    seat_.is_taken = true;
+  }
+  ~PipelineWorker() override {
+    seat_.in_use.store(nullptr, std::memory_order_release);
+    seat_.is_taken = false;
+  }
+
+  // A hazard pointer: what was announced and is still current after that cannot have been freed before.
+  void begin(uint32_t now_seconds) override {
+    now_ = now_seconds;
+    do {
+      lookup_ = current_.load(std::memory_order_acquire);
+      seat_.in_use.store(lookup_, std::memory_order_seq_cst);
+    } while (current_.load(std::memory_order_seq_cst) != lookup_);
+  }
+
+  Result process(Packet& packet) override {
+    const uint32_t received = packet.length;
+    const Result result = process_packet(packet, {*lookup_, tables_.table, tables_.flows, tables_.errors, now_});
+    seat_.counters.count(result, received);
+    return result;
+  }
+
+  void end() override { seat_.in_use.store(nullptr, std::memory_order_release); }
+
+ private:
+  const std::atomic<const SnapshotLookup*>& current_;
+  Tables& tables_;
+  Seat& seat_;
+  const SnapshotLookup* lookup_ = nullptr;
+  uint32_t now_ = 0;
+};
+
+void check_size(const char* name, uint32_t size, uint32_t most) {
+  if (size < 1 || size > most)
+    throw std::invalid_argument(std::string(name) + ": " + std::to_string(size) + "; expected 1 to " +
+                                std::to_string(most));
+}
+
+class PipelineEngine final : public Engine {
+ public:
+  explicit PipelineEngine(const TableSizes& sizes) : sizes_(sizes) {
+    check_size("capacity", sizes.capacity, 1 << 27);
+    check_size("probation", sizes.probation, 1 << 24);
+    check_size("flows", sizes.flows, 1 << 24);
+  }
+
+  void publish(std::span<const uint8_t> encoded) override {
+    auto next = std::make_unique<const SnapshotLookup>(decode_snapshot(encoded));
+    if (!tables_) tables_ = std::make_unique<Tables>(sizes_, next->snapshot().key);
+    for (const auto& seat : seats_) make_room(seat->counters, next->snapshot());
+    snapshots_.push_back(std::move(next));
+    current_.store(snapshots_.back().get(), std::memory_order_seq_cst);
+    free_unused();
+  }
+
+  std::vector<ContainerAddress> container_addresses() const override {
+    std::vector<ContainerAddress> addresses;
+    if (snapshots_.empty()) return addresses;
+    for (const SnapshotContainer& container : snapshots_.back()->snapshot().containers)
+      for (const bool is_v6 : {false, true}) {
+        if (!container.has_address[is_v6]) continue;
+        ContainerAddress& address = addresses.emplace_back(ContainerAddress{container.id, is_v6, {}});
+        std::memcpy(address.bytes, bytes_of(container.address[is_v6], is_v6), address_length(is_v6));
+      }
+    return addresses;
+  }
+
+  std::unique_ptr<Worker> attach() override {
+    if (!tables_) throw std::logic_error("attach before the first publish");
+    Seat& seat = free_seat();
+    make_room(seat.counters, snapshots_.back()->snapshot());
+    return std::make_unique<PipelineWorker>(current_, *tables_, seat);
+  }
+
+  uint32_t expire(uint32_t now_seconds) override {
+    if (!tables_) return 0;
+    free_unused();
+    const SnapshotLookup& lookup = *snapshots_.back();
+    return tables_->table.expire(now_seconds, [&lookup](uint32_t scope) { return lookup.idle_of(scope); });
+  }
+
+  Counters counters() const override;
+  uint64_t entries(uint64_t cursor, uint32_t most, std::vector<EntryView>& out) const override;
+
+ private:
+  static void make_room(WorkerCounters& counters, const Snapshot& snapshot) {
+    for (const SnapshotService& service : snapshot.services) counters.services.make_room(service.id);
+    for (const SnapshotContainer& container : snapshot.containers) counters.containers.make_room(container.id);
+  }
+
+  Seat& free_seat() {
+    for (const auto& seat : seats_)
+      if (!seat->is_taken) return *seat;
+    return *seats_.emplace_back(std::make_unique<Seat>());
+  }
+
+  // All but the current one that no worker has announced. A worker that announces one now finds that another
+  // is current and lets go of it without having looked inside.
+  void free_unused() {
+    std::erase_if(snapshots_, [this](const auto& snapshot) {
+      if (snapshot == snapshots_.back()) return false;
+      for (const auto& seat : seats_)
+        if (seat->in_use.load(std::memory_order_seq_cst) == snapshot.get()) return false;
+      return true;
+    });
+  }
+
+  const TableSizes sizes_;
+  alignas(64) std::atomic<const SnapshotLookup*> current_{nullptr};
+  std::unique_ptr<Tables> tables_;
+  std::vector<std::unique_ptr<Seat>> seats_;
+  std::vector<std::unique_ptr<const SnapshotLookup>> snapshots_;  // the last is the current one
+};
+
+Traffic& operator+=(Traffic& sum, const Traffic& traffic) {
+  sum.packets += traffic.packets;
+  sum.bytes += traffic.bytes;
+  return sum;
+}
+
+using TrafficById = std::map<uint32_t, IdTraffic>;
+
+void add(TrafficById& sums, const TallyById& tallies) {
+  tallies.for_each([&sums](uint32_t id, const BothWays& both) {
+    const Traffic in = both.in.read(), out = both.out.read();
+    if (in.packets + out.packets == 0) return;
+    IdTraffic& sum = sums.try_emplace(id, IdTraffic{id, {}, {}}).first->second;
+    sum.in += in;
+    sum.out += out;
+  });
+}
+
+std::vector<IdTraffic> list_of(const TrafficById& sums) {
+  std::vector<IdTraffic> list;
+  for (const auto& [id, sum] : sums) list.push_back(sum);
+  return list;
+}
+
+// What was received is the sum of the verdicts, so the two always agree.
+Counters PipelineEngine::counters() const {
+  Counters counters;
+  counters.reasons.resize(kReasonCount);
+  TrafficById services, containers;
+  for (const auto& seat : seats_) {
+    for (uint32_t code = 0; code < kReasonCount; code++) counters.reasons[code] += seat->counters.reasons[code].read();
+    add(services, seat->counters.services);
+    add(containers, seat->counters.containers);
+  }
+  for (const Traffic& reason : counters.reasons) counters.received += reason;
+  counters.services = list_of(services);
+  counters.containers = list_of(containers);
+  counters.capacity = sizes_.capacity;
+  if (!tables_) return counters;
+  const TableCounters& table = tables_->table.counters;
+  counters.entries = tables_->table.entries().size();
+  counters.probation = table.probation.load(std::memory_order_relaxed);
+  counters.moved = table.moved.load(std::memory_order_relaxed);
+  counters.full = table.full.load(std::memory_order_relaxed);
+  counters.expired = table.expired.load(std::memory_order_relaxed);
+  return counters;
+}
+
+uint64_t PipelineEngine::entries(uint64_t cursor, uint32_t most, std::vector<EntryView>& out) const {
+  if (!tables_) return 0;
+  std::vector<Entries::View> views;
+  const uint64_t next = tables_->table.entries().list(cursor, most, views);
+  for (const auto& [key, value] : views) {
+    EntryView& entry = out.emplace_back(
+        EntryView{key.scope, key.is_v6, {}, value.container, value.origin, value.since, value.seen});
+    std::memcpy(entry.source, bytes_of(key.source, key.is_v6), address_length(key.is_v6));
+  }
+  return next;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::create(const TableSizes& sizes) { return std::make_unique<PipelineEngine>(sizes); }
+
+}  // namespace onehop

@@ -1,0 +1,103 @@
+#include "forward.h"
+
+#include "answer.h"
+#include "decide.h"
+#include "outcome.h"
+#include "rewrite.h"
+
+namespace onehop {
+
+namespace {
+
+// Of ICMP only echo requests have an end to rewrite; what an extension header hides cannot be told.
+bool is_forwardable(const ParsedPacket& packet) {
+  return packet.is_fragment || (packet.has_transport && (!is_icmp(packet) || is_echo_request(packet)));
+}
+
+Origin origin_of(const Decision& decision, const DistributionTable::Found& found) {
+  switch (decision.code) {
+    case Code::kForwardPinned:
+      return Origin::kPinned;
+    case Code::kForwardKnown:
+      return found.value.origin;
+    default:
+      return Origin::kAssigned;
+  }
+}
+
+void rewrite_to_container(const ParsedPacket& packet, const Front& front, const Member& member, bool is_partial,
+                          const PipelineState& state) {
+  const Address& address = member.address[packet.is_v6];
+  const uint16_t port = front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
+  if (member.is_shared[packet.is_v6]) {
+    const uint16_t endpoint_port = port != 0 ? port : packet.destination_port;
+    if (state.lookup.is_shared(address, packet.is_v6, packet.protocol, endpoint_port))
+      state.flows.remember(flow_to(packet, address, endpoint_port), {packet.destination, packet.destination_port});
+  }
+  rewrite_end(packet, Side::kDestination, address, port, is_partial);
+}
+
+Result answered(Code code, uint32_t length, const ParsedPacket& packet, Offload& offload) {
+  offload = {};
+  return leaving(code, Way::kTun, length, packet, packet.source);
+}
+
+struct Rejection {
+  Code answer, drop;
+};
+constexpr Rejection kPortClosed{Code::kAnswerPortClosed, Code::kDropPortClosed};
+constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContainer};
+
+// A reset for TCP, an ICMP error for the rest; nothing for what must not be answered (RFC 1122 3.2.2,
+// RFC 9293 3.10.7.1).
+Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& offload,
+              const PipelineState& state) {
+  if (!packet.has_transport) return dropped(rejection.drop, packet, packet.source);
+  if (packet.protocol == tcp::kNumber)
+    return (packet.tcp_flags & tcp::kRst) != 0 ? dropped(rejection.drop, packet, packet.source)
+                                               : answered(rejection.answer, tcp_reset(packet), packet, offload);
+  return state.errors.take(state.now) ? answered(rejection.answer, unreachable(packet), packet, offload)
+                                      : dropped(Code::kDropAnswerLimit, packet, packet.source);
+}
+
+// A public address, but no service on that port.
+Result without_service(const ParsedPacket& packet, Offload& offload, const PipelineState& state) {
+  const auto drop = [&packet](Code code) { return dropped(code, packet, packet.source); };
+  if (packet.is_fragment) return drop(Code::kDropFragment);
+  if (!packet.has_transport) return drop(Code::kDropUnsupported);
+  if (is_echo_request(packet)) return answered(Code::kAnswerEcho, echo_reply(packet), packet, offload);
+  if (is_icmp(packet)) return drop(Code::kDropUnsupported);
+  return state.lookup.snapshot().is_dropping_unserved ? drop(Code::kDropPortClosed)
+                                                      : reject(packet, kPortClosed, offload, state);
+}
+
+Result without_container(const ParsedPacket& packet, const Front& front, Offload& offload,
+                         const PipelineState& state) {
+  const bool is_dropping = state.lookup.snapshot().services[front.service].is_dropping_when_empty;
+  Result result = is_dropping ? dropped(Code::kDropNoContainer, packet, packet.source)
+                              : reject(packet, kNoContainer, offload, state);
+  result.service = front.service_id;
+  return result;
+}
+
+}  // namespace
+
+Result forward(const ParsedPacket& packet, const Front* front, Offload& offload, const PipelineState& state) {
+  if (front == nullptr) return without_service(packet, offload, state);
+  if (!is_forwardable(packet)) return dropped(Code::kDropUnsupported, packet, packet.source);
+
+  const SourceKey key = source_key(*front, packet.source);
+  const DistributionTable::Found found = state.table.lookup(key, state.now, front->idle);
+  const Decision decision = decide(packet, *front, state.lookup, key, found);
+  if (decision.member == nullptr) return without_container(packet, *front, offload, state);
+
+  const Member& member = *decision.member;
+  state.table.remember(key, found, member.container, origin_of(decision, found), packet, state.now);
+  rewrite_to_container(packet, *front, member, offload.needs_checksum, state);
+  Result result = leaving(decision.code, Way::kContainer, packet.length, packet, key.source);
+  result.service = front->service_id;
+  result.container = member.container;
+  return result;
+}
+
+}  // namespace onehop

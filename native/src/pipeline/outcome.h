@@ -1,0 +1,35 @@
+// What became of one packet: the results that the pipeline's steps return.
+#pragma once
+
+#include "../table/flows.h"
+#include "engine.h"
+#include "verdict.h"
+
+namespace onehop {
+
+// Something leaves. `source` is the client as the table knows it, or who sent the packet.
+inline Result leaving(Code code, Way way, uint32_t length, const ParsedPacket& packet, const Address& source) {
+  Result result{static_cast<uint8_t>(code), way};
+  result.length = length;
+  result.has_source = true;
+  result.is_v6 = packet.is_v6;
+  result.source = source;
+  return result;
+}
+
+inline Result dropped(Code code, const ParsedPacket& packet, const Address& source) {
+  return leaving(code, Way::kNone, 0, packet, source);
+}
+
+// The flow of a request at the endpoint it was sent to; `port` in network order.
+inline Flow flow_to(const ParsedPacket& packet, const Address& endpoint, uint16_t port) {
+  return {packet.source, endpoint, packet.source_port, port, packet.protocol, packet.is_v6};
+}
+
+// The flow of an endpoint's answer.
+inline Flow flow_from(const ParsedPacket& packet) {
+  return {packet.destination, packet.source, packet.destination_port, packet.source_port, packet.protocol,
+          packet.is_v6};
+}
+
+}  // namespace onehop

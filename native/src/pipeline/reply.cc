@@ -1,0 +1,79 @@
+#include "reply.h"
+
+#include "outcome.h"
+#include "rewrite.h"
+
+namespace onehop {
+
+namespace {
+
+// Of ICMP only echo replies come from an endpoint; errors and extension headers are not read here.
+bool is_answer(const ParsedPacket& packet) {
+  return packet.is_fragment || (packet.has_transport && (!is_icmp(packet) || is_echo_reply(packet)));
+}
+
+Result pass(Code code, const ParsedPacket& packet) {
+  return leaving(code, Way::kTun, packet.length, packet, packet.source);
+}
+
+bool has_asked(const ParsedPacket& packet, const EndpointWay& way, const PipelineState& state) {
+  const Front& front = state.lookup.snapshot().fronts[way.front];
+  const SourceKey key = source_key(front, packet.destination);
+  return state.table.answered(key, way.container, packet, state.now, front.idle);
+}
+
+Result rewritten(Code code, const ParsedPacket& packet, const EndpointWay& way, bool is_partial,
+                 const PipelineState& state) {
+  const Front& front = state.lookup.snapshot().fronts[way.front];
+  const SourceKey key = source_key(front, packet.destination);
+  rewrite_end(packet, Side::kSource, front.address, front.port, is_partial);
+  Result result = leaving(code, Way::kTun, packet.length, packet, key.source);
+  result.service = front.service_id;
+  result.container = way.container;
+  return result;
+}
+
+// What was found among the ways that lead to an endpoint.
+struct Asked {
+  bool is_any = false;
+  const EndpointWay* way = nullptr;  // the first that the flow went through
+};
+
+// Every way hears of the answer: each may be the one whose source has to prove itself.
+void ask(std::span<const EndpointWay> ways, const PublicEnd* end, const ParsedPacket& packet,
+         const PipelineState& state, Asked& asked) {
+  for (const EndpointWay& way : ways) {
+    if (!has_asked(packet, way, state)) continue;
+    asked.is_any = true;
+    const Front& front = state.lookup.snapshot().fronts[way.front];
+    const bool is_of_flow = end != nullptr && front.address == end->address &&
+                            (front.protocol == 0 || front.port == end->port);
+    if (is_of_flow && asked.way == nullptr) asked.way = &way;
+  }
+}
+
+Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial,
+                  const PipelineState& state) {
+  PublicEnd end;
+  const bool has_flow = state.flows.lookup(flow_from(packet), end);
+  Asked asked;
+  ask(ways.exact, has_flow ? &end : nullptr, packet, state, asked);
+  ask(ways.every, has_flow ? &end : nullptr, packet, state, asked);
+  if (!asked.is_any) return pass(Code::kPassUnknownClient, packet);
+  if (asked.way == nullptr) return dropped(Code::kDropUnknownFlow, packet, packet.destination);
+  return rewritten(Code::kReplyFlow, packet, *asked.way, is_partial, state);
+}
+
+}  // namespace
+
+Result reply(const ParsedPacket& packet, bool is_partial, const PipelineState& state) {
+  if (!is_answer(packet)) return pass(Code::kPassNotOurs, packet);
+  const EndpointWays ways = state.lookup.endpoint_ways(packet);
+  if (ways.size() == 0) return pass(Code::kPassNotOurs, packet);
+  if (ways.size() > 1) return flow_reply(packet, ways, is_partial, state);
+  const EndpointWay& way = ways.exact.empty() ? ways.every.front() : ways.exact.front();
+  return has_asked(packet, way, state) ? rewritten(Code::kReplyEndpoint, packet, way, is_partial, state)
+                                       : pass(Code::kPassUnknownClient, packet);
+}
+
+}  // namespace onehop

@@ -1,0 +1,69 @@
+// What happens to a packet, and why: the same list in the same order as src/pipeline/verdict.ts, which says
+// what each means. A test compares the two.
+#pragma once
+
+#include <cstdint>
+
+namespace onehop {
+
+enum class Code : uint8_t {
+  kForwardPinned,
+  kForwardKnown,
+  kForwardChosen,
+  kReplyEndpoint,
+  kReplyFlow,
+  kAnswerEcho,
+  kAnswerPortClosed,
+  kAnswerNoContainer,
+  kPassNotOurs,
+  kPassUnknownClient,
+  kDropShortPacket,
+  kDropBadVersion,
+  kDropBadHeaderLength,
+  kDropBadTotalLength,
+  kDropShortTransport,
+  kDropBadOffload,
+  kDropFragment,
+  kDropUnsupported,
+  kDropPortClosed,
+  kDropNoContainer,
+  kDropUnknownFlow,
+  kDropAnswerLimit,
+};
+
+constexpr bool is_forward(Code code) { return code <= Code::kForwardChosen; }
+constexpr bool is_reply(Code code) { return code == Code::kReplyEndpoint || code == Code::kReplyFlow; }
+
+struct VerdictReason {
+  const char* verdict;
+  const char* reason;
+};
+
+inline constexpr VerdictReason kReasons[] = {
+    {"forward", "pinned"},
+    {"forward", "known"},
+    {"forward", "chosen"},
+    {"reply", "endpoint"},
+    {"reply", "flow"},
+    {"answer", "echo"},
+    {"answer", "port-closed"},
+    {"answer", "no-container"},
+    {"pass", "not-ours"},
+    {"pass", "unknown-client"},
+    {"drop", "short-packet"},
+    {"drop", "bad-version"},
+    {"drop", "bad-header-length"},
+    {"drop", "bad-total-length"},
+    {"drop", "short-transport"},
+    {"drop", "bad-offload"},
+    {"drop", "fragment"},
+    {"drop", "unsupported"},
+    {"drop", "port-closed"},
+    {"drop", "no-container"},
+    {"drop", "unknown-flow"},
+    {"drop", "answer-limit"},
+};
+inline constexpr uint32_t kReasonCount = sizeof kReasons / sizeof kReasons[0];
+static_assert(kReasonCount == static_cast<uint32_t>(Code::kDropAnswerLimit) + 1);
+
+}  // namespace onehop

@@ -1,0 +1,132 @@
+// The distribution table: proven sources in `Entries`, new ones on probation in a ring. What it promises is
+// written in src/table/table.ts; this is the same for many threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "bucket_ring.h"
+#include "entries.h"
+#include "proof.h"
+
+namespace onehop {
+
+struct TableCounters {
+  std::atomic<uint64_t> probation{0}, moved{0}, full{0}, expired{0};
+};
+
+class DistributionTable {
+ public:
+  DistributionTable(uint32_t capacity, uint32_t probation, const HashKey& hash_key)
+      : entries_(capacity, hash_key), probation_(probation), hash_key_(hash_key) {}
+
+  // Where a source stands, and what is known of it there.
+  struct Found {
+    enum class Place : uint8_t { kNowhere, kProbation, kEntry } place = Place::kNowhere;
+    EntryValue value{};      // unless kNowhere; `since` only on probation
+    Challenge challenge{};   // on probation
+    uint64_t ring_hash = 0;  // unless kEntry
+  };
+
+  Found lookup(const SourceKey& key, uint32_t now, uint32_t idle) const {
+    Found found;
+    if (entries_.lookup(key, found.value) && !is_idle(found.value.seen, now, idle)) {
+      found.place = Found::Place::kEntry;
+      return found;
+    }
+    Ring::Value value;
+    found.ring_hash = key.ring_hash(hash_key_);
+    if (!probation_.lookup(found.ring_hash, ring_key(key), value)) return found;
+    found.value = unpack(value);
+    found.challenge = Challenge{value[2]};
+    if (!is_idle(found.value.seen, now, idle)) found.place = Found::Place::kProbation;
+    return found;
+  }
+
+  // A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to
+  // one. `found` is what lookup said for the same packet.
+  void remember(const SourceKey& key, const Found& found, uint32_t container, Origin origin,
+                const ParsedPacket& packet, uint32_t now) {
+    if (found.place == Found::Place::kEntry) return keep(key, found.value, container, origin, now);
+    if (found.place == Found::Place::kNowhere || found.value.container != container)
+      return admit(key, found, container, origin, now);
+    if (found.challenge.is_proved_by(packet)) return promote(key, found, now);
+    if (found.value.seen == now) return;
+    put(key, found, {container, found.value.origin, found.value.since, now}, found.challenge);
+  }
+
+  // A container answers: true when the source is known to have gone there.
+  bool answered(const SourceKey& key, uint32_t container, const ParsedPacket& answer, uint32_t now,
+                uint32_t idle) {
+    const Found found = lookup(key, now, idle);
+    if (found.place == Found::Place::kNowhere || found.value.container != container) return false;
+    if (found.place == Found::Place::kEntry) {
+      if (found.value.seen != now) entries_.touch(key, now);
+    } else if (found.challenge.is_none()) {
+      const Challenge challenge = Challenge::of(answer);
+      if (!challenge.is_none()) put(key, found, found.value, challenge);
+    }
+    return true;
+  }
+
+  // Control thread: removes what has been idle longer than its scope's `idle_of`.
+  template <typename IdleOf>
+  uint32_t expire(uint32_t now, IdleOf idle_of) {
+    const uint32_t expired = entries_.expire(now, idle_of);
+    counters.expired.fetch_add(expired, std::memory_order_relaxed);
+    return expired;
+  }
+
+  const Entries& entries() const { return entries_; }
+  void prefetch(const SourceKey& key) const { entries_.prefetch(key); }
+
+  TableCounters counters;
+
+ private:
+  using Ring = BucketRing<3, 3>;
+
+  static Ring::Key ring_key(const SourceKey& key) {
+    constexpr uint64_t kTaken = uint64_t{1} << 63;
+    return {key.source.high, key.source.low, key.scope_word() | kTaken};
+  }
+  static EntryValue unpack(const Ring::Value& value) {
+    return {static_cast<uint32_t>(value[0]), static_cast<Origin>(value[0] >> 32),
+            static_cast<uint32_t>(value[1] >> 32), static_cast<uint32_t>(value[1])};
+  }
+
+  // Writes only what changed: a busy entry's cache line stays shared between the threads for a whole second.
+  void keep(const SourceKey& key, const EntryValue& known, uint32_t container, Origin origin, uint32_t now) {
+    const bool is_moved = known.container != container;
+    if (!is_moved && known.origin == origin) {
+      if (known.seen != now) entries_.touch(key, now);
+    } else if (entries_.move(key, container, origin, now) && is_moved) {
+      counters.moved.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  void admit(const SourceKey& key, const Found& found, uint32_t container, Origin origin, uint32_t now) {
+    counters.probation.fetch_add(1, std::memory_order_relaxed);
+    put(key, found, {container, origin, now, now}, {});
+  }
+
+  void promote(const SourceKey& key, const Found& found, uint32_t now) {
+    EntryValue value = found.value;
+    value.seen = now;
+    const Entries::Written written = entries_.store(key, value);
+    if (written == Entries::Written::kYes) return probation_.remove(found.ring_hash, ring_key(key));
+    if (written == Entries::Written::kFull) counters.full.fetch_add(1, std::memory_order_relaxed);
+    put(key, found, value, found.challenge);
+  }
+
+  void put(const SourceKey& key, const Found& found, const EntryValue& value, Challenge challenge) {
+    probation_.store(found.ring_hash, ring_key(key),
+                     {uint64_t{static_cast<uint8_t>(value.origin)} << 32 | value.container,
+                      uint64_t{value.since} << 32 | value.seen, challenge.word()});
+  }
+
+  Entries entries_;
+  Ring probation_;
+  HashKey hash_key_;
+};
+
+}  // namespace onehop

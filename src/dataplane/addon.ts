@@ -1,0 +1,41 @@
+import { createRequire } from 'node:module'
+import { OnehopError } from '../errors.ts'
+import type { Counters, Entry, Offload, Outcome, TableSizes, Traffic } from './dataplane.ts'
+
+/** What native/src/addon.cc exports. Every call throws an Error for arguments of the wrong type or range. */
+export interface Addon {
+  readonly Engine: new (sizes: TableSizes) => AddonEngine
+  /** `[verdict, reason]` by code. */
+  readonly reasons: readonly (readonly [verdict: string, reason: string])[]
+}
+
+export interface AddonEngine {
+  /** Throws, naming the field, for bytes that are no snapshot; the one in force stays. */
+  publish(encoded: Uint8Array): void
+  process(packet: Uint8Array, nowSeconds: number, offload: Offload | undefined): Outcome
+  expire(nowSeconds: number): number
+  /** Up to `most` entries from `cursor` on; `next` is 0 at the end. */
+  entries(cursor: number, most: number): { readonly next: number; readonly entries: readonly Entry[] }
+  counters(): AddonCounters
+}
+
+type BothWays = { readonly in: Traffic; readonly out: Traffic }
+
+export interface AddonCounters extends Omit<Counters, 'services' | 'containers'> {
+  readonly services: readonly (readonly [id: number, traffic: BothWays])[]
+  readonly containers: readonly (readonly [id: number, traffic: BothWays])[]
+}
+
+/** From src/dataplane and from dist/dataplane alike. */
+const PATH = '../../native/build/Release/onehop.node'
+
+/** The one place that finds the addon. Throws E_SYSTEM when it has not been built, or not for this Node. */
+export function loadAddon(): Addon {
+  try {
+    return createRequire(import.meta.url)(PATH) as Addon
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    const what = code === 'MODULE_NOT_FOUND' ? 'not found' : message
+    throw new OnehopError('E_SYSTEM', `native addon: ${what}; build it with: npm run build:native`, { cause })
+  }
+}

@@ -1,0 +1,63 @@
+import { type Address, isAddress4 } from '../address.ts'
+import type { Config, ContainerConfig, PortRule, ServiceConfig } from '../config/schema.ts'
+
+/** What the network set-up must make stand for a config: nothing in it depends on the host. */
+export interface NetworkIntent {
+  readonly tun: string
+  readonly bridges: readonly string[]
+  /** Empty: the interfaces of the default routes. */
+  readonly uplinks: readonly string[]
+  /** What is routed into the TUN; each once. */
+  readonly publicAddresses: readonly Address[]
+  /** Where containers answer from, each once. */
+  readonly endpoints: readonly Endpoint[]
+  /** Addresses of containers that serve `all`: every protocol and port of theirs may be an answer. */
+  readonly wholeContainers: readonly Address[]
+  /** Addresses of all containers of the services, those that serve `all` included. */
+  readonly containers: readonly Address[]
+}
+
+export interface Endpoint {
+  readonly address: Address
+  readonly protocol: PortRule['protocol']
+  readonly port: number
+}
+
+export function networkIntent(config: Config): NetworkIntent {
+  const { interfaces, services } = config
+  const endpoints = services.flatMap(serviceEndpoints)
+  const whole = services.filter(({ ports }) => ports === 'all')
+  return {
+    tun: interfaces.tun,
+    bridges: interfaces.bridges,
+    uplinks: interfaces.uplinks,
+    publicAddresses: unique(services.flatMap(({ addresses }) => addresses)),
+    endpoints: [...new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint])).values()],
+    wholeContainers: unique(whole.flatMap(containerAddresses)),
+    containers: unique(services.flatMap(containerAddresses)),
+  }
+}
+
+const formatEndpoint = ({ address, protocol, port }: Endpoint): string => `${address}/${protocol}/${port}`
+
+const unique = (addresses: readonly Address[]): readonly Address[] => [...new Set(addresses)]
+
+function serviceEndpoints(service: ServiceConfig): Endpoint[] {
+  const { ports } = service
+  if (ports === 'all') return []
+  return service.containers.flatMap((container) =>
+    servingAddresses(container, service).flatMap((address) =>
+      ports.map(({ protocol, target }) => ({ address, protocol, port: container.port ?? target })),
+    ),
+  )
+}
+
+const containerAddresses = (service: ServiceConfig): Address[] =>
+  service.containers.flatMap((container) => servingAddresses(container, service))
+
+/** A container serves in the families that its service has a public address of. */
+const servingAddresses = (container: ContainerConfig, service: ServiceConfig): Address[] =>
+  [container.address, container.address6].filter(
+    (own): own is Address =>
+      own !== undefined && service.addresses.some((address) => isAddress4(address) === isAddress4(own)),
+  )

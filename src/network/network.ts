@@ -1,0 +1,118 @@
+import { OnehopError } from '../errors.ts'
+import { applyStep, formatStep } from './apply.ts'
+import { findConflicts } from './conflicts.ts'
+import { type Host, readHost } from './host.ts'
+import type { NetworkIntent } from './intent.ts'
+import { withNetworkLock } from './lock.ts'
+import { type NetworkReport, reportSetup } from './report.ts'
+import { EMPTY_SETUP, type Setup, standingSetup, wantedSetup } from './setup.ts'
+import { type Step, steps } from './transition.ts'
+
+export { type NetworkIntent, networkIntent } from './intent.ts'
+export type { NetworkReport } from './report.ts'
+
+export interface NetworkOptions {
+  /** Where the journals are: /run/onehop. */
+  readonly runDir: string
+}
+
+/**
+ * Makes exactly the intent stand, whatever an earlier or interrupted call left. Throws OnehopError E_NETWORK
+ * with the host as it was before the call: when something stands in the way, before anything is changed;
+ * when a step fails, after undoing those before it.
+ */
+export async function bringUp(intent: NetworkIntent, { runDir }: NetworkOptions): Promise<void> {
+  await withNetworkLock(async () => {
+    const host = await readHost(intent.tun, runDir)
+    requirePermission(host)
+    requireFeasible(intent, host)
+    const standing = standingSetup(intent.tun, host)
+    try {
+      await applyAll(steps(intent.tun, standing, wantedSetup(intent, host), host), runDir)
+    } catch (error) {
+      await returnTo(standing, intent.tun, runDir)
+      throw error
+    }
+  })
+}
+
+function requirePermission({ mayAdminister }: Host): void {
+  if (mayAdminister) return
+  throw new OnehopError('E_NETWORK', 'not permitted to change the network; expected root, or CAP_NET_ADMIN')
+}
+
+function requireFeasible(intent: NetworkIntent, host: Host): void {
+  const conflicts = findConflicts(intent, host)
+  if (conflicts.length > 0) throw new OnehopError('E_NETWORK', conflicts.join('\n'))
+}
+
+async function applyAll(all: readonly Step[], runDir: string): Promise<void> {
+  for (const step of all) await applyStep(step, runDir)
+}
+
+/** What failed, everything else is done; but a journal is not forgotten while something of it is left. */
+async function applyWhatGoes(all: readonly Step[], runDir: string): Promise<readonly unknown[]> {
+  const errors: unknown[] = []
+  for (const step of all) {
+    const forgets = step.kind === 'journal' && step.journal === undefined
+    if (forgets && errors.length > 0) continue
+    await applyStep(step, runDir).catch((error: unknown) => errors.push(error))
+  }
+  return errors
+}
+
+/** The first error stays the one that is told: a step back that fails has the same cause. */
+async function returnTo(setup: Setup, tun: string, runDir: string): Promise<void> {
+  const host = await readHost(tun, runDir)
+  await applyWhatGoes(steps(tun, standingSetup(tun, host), setup, host), runDir)
+}
+
+/**
+ * Takes away everything that bringUp made for this TUN, also after a crash in the middle of either. Goes on
+ * past what fails; throws OnehopError when something is left.
+ */
+export async function takeDown(tun: string, { runDir }: NetworkOptions): Promise<void> {
+  await withNetworkLock(async () => {
+    const errors = await takeAway(tun, runDir)
+    // An interface that goes meanwhile takes its routes along, before we do: only what is left now counts.
+    const left = errors.length > 0 ? await takeAway(tun, runDir) : []
+    if (left.length > 0) throw left[0]
+  })
+}
+
+async function takeAway(tun: string, runDir: string): Promise<readonly unknown[]> {
+  const host = await readHost(tun, runDir)
+  requirePermission(host)
+  return await applyWhatGoes(steps(tun, standingSetup(tun, host), EMPTY_SETUP, host), runDir)
+}
+
+/**
+ * The commands that bringUp would run now, to be read or typed. Needs no privilege, but without one what nft
+ * and iptables hold is unknown and taken for nothing. Throws OnehopError like bringUp.
+ */
+export async function plannedCommands(
+  intent: NetworkIntent,
+  { runDir }: NetworkOptions,
+): Promise<readonly string[]> {
+  const host = await readHost(intent.tun, runDir)
+  requireFeasible(intent, host)
+  const all = steps(intent.tun, standingSetup(intent.tun, host), wantedSetup(intent, host), host)
+  return all.map((step) => formatStep(step, runDir))
+}
+
+/** The commands that takeDown would run now. */
+export async function plannedUndoing(tun: string, { runDir }: NetworkOptions): Promise<readonly string[]> {
+  const host = await readHost(tun, runDir)
+  return steps(tun, standingSetup(tun, host), EMPTY_SETUP, host).map((step) => formatStep(step, runDir))
+}
+
+/** What stands for a TUN and, against an intent, what is missing and what is too much. */
+export async function showNetwork(
+  tun: string,
+  { runDir }: NetworkOptions,
+  intent?: NetworkIntent,
+): Promise<NetworkReport> {
+  const host = await readHost(tun, runDir)
+  const standing = standingSetup(tun, host)
+  return reportSetup(tun, standing, intent === undefined ? undefined : wantedSetup(intent, host), host)
+}
