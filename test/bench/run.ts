@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { measureEngines } from './engine-figures.ts'
-import { describeMachine } from './machine.ts'
+import { describeMachine, type Machine } from './machine.ts'
 import { type Listener, measure } from './measure.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { formatNumber, formatReport, type Results } from './report.ts'
@@ -31,6 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function runAll(options: Options): Promise<Results> {
   const { rounds, seconds } = options
   const machine = describeMachine()
+  warnWhenBusy(machine)
   const traffic = options.loads.length > 0 ? await measureTraffic(options) : NO_TRAFFIC
   const engine = options.engine ? await measureEngines(rounds) : []
   return {
@@ -42,6 +43,13 @@ async function runAll(options: Options): Promise<Results> {
     judgements: judge(traffic.samples),
     engine,
   }
+}
+
+/** A daemon's thread, the client and the servers want two processors to themselves. */
+function warnWhenBusy({ load, processors }: Machine): void {
+  if (load < processors / 4) return
+  const busy = `${load.toFixed(1)} processes run already on ${processors} processors`
+  console.error(`bench: ${busy}: figures will be low and spread wide, and latencies be others' doing`)
 }
 
 const NO_TRAFFIC = { samples: [], failures: [], inspections: {} }

@@ -18,7 +18,9 @@ export function requireTools(tools: Iterable<Tool>): void {
   const missing = [...new Set(tools)].filter((tool) => !isInstalled(tool)).sort()
   if (missing.length === 0) return
   const packages = missing.map((tool) => PACKAGES[tool]).join(' ')
-  throw new Error(`not installed: ${missing.join(', ')} (apt-get install ${packages})`)
+  throw new Error(
+    `not installed: ${missing.join(', ')} (scripts/install.sh --for bench, or apt-get install ${packages})`,
+  )
 }
 
 const isInstalled = (tool: Tool): boolean =>
