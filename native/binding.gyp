@@ -32,8 +32,24 @@
       ]
     },
     {
+      "target_name": "io",
+      "type": "static_library",
+      "sources": [
+        "src/io/failure.cc",
+        "src/io/vnet_header.cc",
+        "src/io/tun.cc",
+        "src/io/packet_socket.cc",
+        "src/io/netlink.cc",
+        "src/io/rtnetlink.cc",
+        "src/io/neighbour_table.cc",
+        "src/io/neighbours.cc",
+        "src/io/packet_thread.cc",
+        "src/io/forwarder.cc"
+      ]
+    },
+    {
       "target_name": "onehop",
-      "dependencies": ["engine"],
+      "dependencies": ["io", "engine"],
       "sources": ["src/addon.cc"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
       # As system headers: their warnings are not ours.

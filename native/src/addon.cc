@@ -10,12 +10,22 @@
 #include <string>
 #include <vector>
 
+#include "io/failure.h"
+#include "io/forwarder.h"
 #include "pipeline/engine.h"
 #include "pipeline/verdict.h"
 
 namespace {
 
 using onehop::Engine;
+
+// The codes are src/errors.ts's.
+Napi::Error io_error(Napi::Env env, const onehop::IoFailure& failure) {
+  Napi::Error error = Napi::Error::New(env, failure.what());
+  const bool is_network = failure.cause == onehop::IoFailure::Cause::kNetwork;
+  error.Set("code", Napi::String::New(env, is_network ? "E_NETWORK" : "E_SYSTEM"));
+  return error;
+}
 
 // What C++ throws becomes a JavaScript Error; Napi::Error passes through as it is.
 template <typename Act>
@@ -26,6 +36,8 @@ auto guarded(const Napi::CallbackInfo& info, Act act) -> decltype(act()) {
     throw;
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(info.Env(), "out of memory");
+  } catch (const onehop::IoFailure& failure) {
+    throw io_error(info.Env(), failure);
   } catch (const std::exception& error) {
     throw Napi::Error::New(info.Env(), error.what());
   }
@@ -51,6 +63,26 @@ Napi::Uint8Array bytes(const Napi::Value& value, const char* name) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
     throw Napi::TypeError::New(value.Env(), std::string(name) + ": expected a Uint8Array");
   return value.As<Napi::Uint8Array>();
+}
+
+std::string text(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(name) + ": expected a string");
+  return value.As<Napi::String>();
+}
+
+std::vector<std::string> texts(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(name) + ": expected an array");
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> list;
+  for (uint32_t i = 0; i < array.Length(); i++) list.push_back(text(array.Get(i), name));
+  return list;
+}
+
+onehop::ForwarderOptions read_forwarder_options(const Napi::Value& value) {
+  const Napi::Object options = object(value, "options");
+  return {text(options.Get("tun"), "tun"), texts(options.Get("bridges"), "bridges"),
+          number<uint8_t>(options.Get("queues"), "queues"),
+          std::chrono::microseconds(number<uint32_t>(options.Get("spinUs"), "spinUs"))};
 }
 
 onehop::TableSizes read_sizes(const Napi::Value& value) {
@@ -105,6 +137,22 @@ Napi::Array traffic_by_id(Napi::Env env, const std::vector<onehop::IdTraffic>& l
   return pairs;
 }
 
+Napi::Object io_counters(Napi::Env env, const onehop::IoCounters& counters) {
+  Napi::Object object = Napi::Object::New(env);
+  object["tunReadErrors"] = static_cast<double>(counters.tun_read_errors);
+  object["tunWriteErrors"] = static_cast<double>(counters.tun_write_errors);
+  object["bridgeWrites"] = static_cast<double>(counters.bridge_writes);
+  object["bridgeWriteErrors"] = static_cast<double>(counters.bridge_write_errors);
+  object["tunWrites"] = static_cast<double>(counters.tun_writes);
+  object["neighboursResolved"] = counters.neighbours_resolved;
+  object["neighboursWanted"] = counters.neighbours_wanted;
+  object["queues"] = counters.queues;
+  Napi::Array offload = Napi::Array::New(env, counters.offload.size());
+  for (uint32_t i = 0; i < counters.offload.size(); i++) offload[i] = counters.offload[i];
+  object["offload"] = offload;
+  return object;
+}
+
 constexpr const char* kOrigins[] = {"pinned", "assigned", "restored"};
 
 Napi::Object entry(Napi::Env env, const onehop::EntryView& view) {
@@ -118,8 +166,8 @@ Napi::Object entry(Napi::Env env, const onehop::EntryView& view) {
   return object;
 }
 
-// An engine on the JavaScript thread, which is its control thread and, for `process`, one of its workers. Packet
-// threads of io/ attach to the same engine.
+// An engine on the JavaScript thread, which is its control thread and, for `process`, one of its workers; and,
+// between start and stop, the forwarder whose packet threads are its other workers.
 class EngineObject : public Napi::ObjectWrap<EngineObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -130,12 +178,17 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::expire>("expire"),
                            InstanceMethod<&EngineObject::entries>("entries"),
                            InstanceMethod<&EngineObject::counters>("counters"),
+                           InstanceMethod<&EngineObject::start>("start"),
+                           InstanceMethod<&EngineObject::stop>("stop"),
+                           InstanceMethod<&EngineObject::io>("io"),
                        });
   }
 
   // new Engine({capacity, probation, flows})
   explicit EngineObject(const Napi::CallbackInfo& info)
       : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0])); })) {}
+
+  ~EngineObject() override { stop_forwarder(); }
 
  private:
   // publish(encoded: Uint8Array)
@@ -144,6 +197,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     guarded(info, [&] {
       engine_->publish({encoded.Data(), encoded.ByteLength()});
       if (worker_ == nullptr) worker_ = engine_->attach();
+      if (forwarder_) forwarder_->update();
     });
   }
 
@@ -236,10 +290,40 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     });
   }
 
+  // start({tun, bridges, queues, spinUs}). What fails in the system or the network has a `code`.
+  void start(const Napi::CallbackInfo& info) {
+    const onehop::ForwarderOptions options = read_forwarder_options(info[0]);
+    if (forwarder_) throw Napi::Error::New(info.Env(), "start: it is running");
+    guarded(info, [&] { forwarder_ = std::make_unique<onehop::Forwarder>(*engine_, options); });
+    napi_add_env_cleanup_hook(info.Env(), end_with_environment, this);
+  }
+
+  // stop(), also when it does not run
+  void stop(const Napi::CallbackInfo&) { stop_forwarder(); }
+
+  // io() → IoCounters, all zero when it does not run
+  Napi::Value io(const Napi::CallbackInfo& info) {
+    return io_counters(info.Env(), forwarder_ ? forwarder_->counters() : onehop::IoCounters{});
+  }
+
+  void stop_forwarder() {
+    if (!forwarder_) return;
+    forwarder_.reset();
+    napi_remove_env_cleanup_hook(Env(), end_with_environment, this);
+  }
+
+  // A worker thread of Node's may end, by terminate() for one, long before the process: its packet threads must
+  // not go on with an engine that is about to be freed. A process that exits takes its threads with it.
+  static void end_with_environment(void* engine_object) {
+    static_cast<EngineObject*>(engine_object)->forwarder_.reset();
+  }
+
   static constexpr size_t kPacketAtMost = 1 << 24;
 
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<onehop::Worker> worker_;  // after the engine, so that it goes first
+  // After the engine, so that they go first.
+  std::unique_ptr<onehop::Worker> worker_;
+  std::unique_ptr<onehop::Forwarder> forwarder_;
   std::vector<uint8_t> buffer_ = std::vector<uint8_t>(2048);
 };
 

@@ -1,6 +1,15 @@
 import { createRequire } from 'node:module'
 import { OnehopError } from '../errors.ts'
-import type { Counters, Entry, Offload, Outcome, TableSizes, Traffic } from './dataplane.ts'
+import type {
+  Counters,
+  Entry,
+  ForwarderOptions,
+  IoCounters,
+  Offload,
+  Outcome,
+  TableSizes,
+  Traffic,
+} from './dataplane.ts'
 
 /** What native/src/addon.cc exports. Every call throws an Error for arguments of the wrong type or range. */
 export interface Addon {
@@ -17,6 +26,10 @@ export interface AddonEngine {
   /** Up to `most` entries from `cursor` on; `next` is 0 at the end. */
   entries(cursor: number, most: number): { readonly next: number; readonly entries: readonly Entry[] }
   counters(): AddonCounters
+  /** What the system or the network refuses has a `code`: E_SYSTEM or E_NETWORK. */
+  start(options: ForwarderOptions): void
+  stop(): void
+  io(): IoCounters
 }
 
 type BothWays = { readonly in: Traffic; readonly out: Traffic }

@@ -61,12 +61,19 @@ export interface ForwarderOptions {
   readonly spinUs: number
 }
 
-/** An engine at work on a TUN device. */
+/**
+ * An engine at work on a TUN device. Its packets bring the time with them: whole seconds of the system's
+ * monotonic clock (process.hrtime), which `expire` must be given too.
+ */
 export interface DataPlane extends Engine {
-  /** Opens the TUN's queues and the bridge's sockets and starts the threads; throws OnehopError. */
+  /**
+   * Opens the TUN's queues and the bridges' sockets and starts the threads; after the first `publish`. Throws
+   * OnehopError, with nothing left open: E_NETWORK for a bridge that is not there, E_SYSTEM for a system call.
+   */
   start(options: ForwarderOptions): void
-  /** Stops the threads and closes what `start` opened; no packet is touched after it returns. */
+  /** Stops the threads and closes what `start` opened; no packet is touched after it returns. Idempotent. */
   stop(): void
+  /** Counted since `start`; all zero when stopped. */
   io(): IoCounters
 }
 
@@ -77,8 +84,11 @@ export interface IoCounters {
   readonly bridgeWrites: number
   readonly bridgeWriteErrors: number
   readonly tunWrites: number
-  /** Containers whose neighbour is resolved, of all in the snapshot. */
+  /** Container addresses whose neighbour on a bridge is resolved, of all in the snapshot. */
   readonly neighboursResolved: number
   readonly neighboursWanted: number
+  /** Packet threads at work: fewer than were started when the TUN was deleted under them. */
+  readonly queues: number
+  /** What the kernel leaves to us: csum, tso4, tso6, tso-ecn, uso4, uso6. */
   readonly offload: readonly string[]
 }

@@ -1,15 +1,28 @@
-import { OnehopError } from '../errors.ts'
+import { type ErrorCode, OnehopError } from '../errors.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import { type Addon, type AddonEngine, loadAddon } from './addon.ts'
-import type { Counters, Engine, Entry, Offload, Outcome, TableSizes } from './dataplane.ts'
+import type {
+  Counters,
+  DataPlane,
+  Engine,
+  Entry,
+  ForwarderOptions,
+  IoCounters,
+  Offload,
+  Outcome,
+  TableSizes,
+} from './dataplane.ts'
 import { encodeSnapshot } from './encode.ts'
 
 /** The pipeline in C++, without a device. Throws OnehopError when the addon is missing. */
-export const createNativeEngine = (sizes: TableSizes): Engine => new NativeEngine(loadAddon(), sizes)
+export const createNativeEngine = (sizes: TableSizes): Engine => createNativeDataPlane(sizes)
+
+/** The same on a TUN device. Stopped by itself, at the latest, when its JavaScript environment ends. */
+export const createNativeDataPlane = (sizes: TableSizes): DataPlane => new NativeDataPlane(loadAddon(), sizes)
 
 const ENTRIES_AT_ONCE = 4096
 
-class NativeEngine implements Engine {
+class NativeDataPlane implements DataPlane {
   readonly #engine: AddonEngine
 
   constructor({ Engine }: Addon, sizes: TableSizes) {
@@ -41,6 +54,18 @@ class NativeEngine implements Engine {
     const { services, containers, ...counters } = this.#engine.counters()
     return { ...counters, services: new Map(services), containers: new Map(containers) }
   }
+
+  start(options: ForwarderOptions): void {
+    explained(() => this.#engine.start(options))
+  }
+
+  stop(): void {
+    this.#engine.stop()
+  }
+
+  io(): IoCounters {
+    return this.#engine.io()
+  }
 }
 
 /** What the addon refuses, as an error for people. */
@@ -48,6 +73,8 @@ function explained<T>(act: () => T): T {
   try {
     return act()
   } catch (cause) {
-    throw new OnehopError('E_INPUT', `native engine: ${(cause as Error).message}`, { cause })
+    const { code, message } = cause as Error & { code?: ErrorCode }
+    if (code !== undefined) throw new OnehopError(code, message, { cause })
+    throw new OnehopError('E_INPUT', `native engine: ${message}`, { cause })
   }
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { type Command, outputOf, tryCommand } from './command.ts'
+import type { Command } from './command.ts'
+import { legacyPrograms, readChain } from './iptables.ts'
 import { readChains } from './nft.ts'
 
 /**
@@ -17,10 +17,10 @@ export interface AcceptChain {
   readonly rules: readonly string[]
 }
 
-/** Where the chain is. iptables is only run when it is there: to list a legacy table is to create it. */
+/** Where the chain is. */
 export async function readAcceptChains(): Promise<readonly AcceptChain[]> {
   const programs = [...(await nftPrograms()), ...legacyPrograms()]
-  const chains = await Promise.all(programs.map(readChain))
+  const chains = await Promise.all(programs.map(readAcceptChain))
   return chains.filter((chain) => chain !== undefined)
 }
 
@@ -31,30 +31,11 @@ async function nftPrograms(): Promise<string[]> {
   return [...(has('ip') ? ['iptables-nft'] : []), ...(has('ip6') ? ['ip6tables-nft'] : [])]
 }
 
-/** The kernel names the legacy tables that exist in this network namespace. */
-function legacyPrograms(): string[] {
-  const has = (path: string) => {
-    try {
-      return readFileSync(path, 'utf8').split('\n').includes('filter')
-    } catch {
-      return false
-    }
-  }
-  return [
-    ...(has('/proc/self/net/ip_tables_names') ? ['iptables-legacy'] : []),
-    ...(has('/proc/self/net/ip6_tables_names') ? ['ip6tables-legacy'] : []),
-  ]
-}
-
-async function readChain(program: string): Promise<AcceptChain | undefined> {
-  const command = { argv: [program, '-w', '5', '-S', ACCEPT_CHAIN] } as const
-  const result = await tryCommand(command)
-  if (/No chain|does not exist/.test(result.stderr)) return undefined
+async function readAcceptChain(program: string): Promise<AcceptChain | undefined> {
+  const lines = await readChain(program, ACCEPT_CHAIN)
   const prefix = `-A ${ACCEPT_CHAIN} `
-  const lines = outputOf(command, result)
-    .split('\n')
-    .filter((line) => line.startsWith(prefix))
-  return { program, rules: lines.map((line) => line.slice(prefix.length)) }
+  const rules = lines?.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length))
+  return rules === undefined ? undefined : { program, rules }
 }
 
 /** The accepts of this TUN that stand: `iptables-nft -i`. */

@@ -84,7 +84,7 @@ export interface Sysctls {
 
 /**
  * Reads all of it; throws OnehopError E_NETWORK when a program fails or is missing. Without CAP_NET_ADMIN nft
- * and iptables show nothing and are not asked.
+ * and iptables show nothing and are not asked, and the journals are not for everyone to read.
  */
 export async function readHost(tun: string, runDir: string): Promise<Host> {
   const { table, nftTable } = numbersOf(tun)
@@ -108,7 +108,7 @@ export async function readHost(tun: string, runDir: string): Promise<Host> {
     proxies,
     filter,
     acceptChains,
-    journals: readJournals(runDir),
+    journals: mayAdminister ? readJournals(runDir) : new Map(),
     sysctls: procSysctls,
     mayAdminister,
   }

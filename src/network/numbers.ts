@@ -9,6 +9,13 @@ export const ROUTE_PROTOCOL = 111
 /** The TUN's alias: tells our TUN from one that someone else made. */
 export const TUN_ALIAS = 'onehop'
 
+/**
+ * The TUN's only address, RFC 7600's IPv4 dummy address. Without any, loose reverse path filtering is as strict
+ * as strict (`no_addr` in fib_frontend.c) and drops what comes out of the TUN. Scope host keeps it from becoming
+ * the source of what the host itself sends.
+ */
+export const TUN_ADDRESS = '192.0.0.8'
+
 /** Rules stand after `local` (0) and before whatever routes by source or mark in earnest (l3mdev has 1000). */
 const FIRST_PREFERENCE = 600
 const FIRST_TABLE = 600_000

@@ -1,6 +1,6 @@
 import type { Host } from './host.ts'
-import { MARK_MASK, numbersOf, ROUTE_PROTOCOL } from './numbers.ts'
-import type { Setup } from './setup.ts'
+import { MARK_MASK, numbersOf, ROUTE_PROTOCOL, TUN_ADDRESS } from './numbers.ts'
+import type { Setup, TunSetup } from './setup.ts'
 
 export interface NetworkReport {
   readonly tun: string
@@ -60,8 +60,8 @@ function describe(tun: string, setup: Setup, live?: Host): Readonly<Record<strin
   const { filter } = setup
   const sysctls = [...(setup.tun?.sysctls ?? []), ...setup.sysctls]
   return {
-    tun: setup.tun === undefined ? [] : [`dev ${tun} ${setup.tun.attributes}`],
-    nft: filter === undefined ? [] : [...filter.rules, ...describeSets(filter.sets)],
+    tun: describeTun(tun, setup.tun),
+    nft: filter === undefined ? [] : [...describeSets(filter.sets), ...filter.rules],
     rules: [
       ...[...setup.rules4].map((rule) => `-4 ${rule}`),
       ...[...setup.rules6].map((rule) => `-6 ${rule}`),
@@ -75,6 +75,11 @@ function describe(tun: string, setup: Setup, live?: Host): Readonly<Record<strin
     proxies: [...setup.proxies],
   }
 }
+
+const describeTun = (tun: string, setup: TunSetup | undefined): string[] =>
+  setup === undefined
+    ? []
+    : [`${tun} ${setup.attributes}`, ...(setup.hasAddress ? [`${tun} ${TUN_ADDRESS}/32`] : [])]
 
 const describeSets = (sets: ReadonlyMap<string, ReadonlySet<string>>): string[] =>
   [...sets].flatMap(([name, elements]) => [...elements].map((element) => `${name}: ${element}`))

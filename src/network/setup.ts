@@ -5,7 +5,7 @@ import { type Filter, isOwnTable, standingFilter, wantedFilter } from './filter.
 import type { Family, Host, Link, Route, Rule } from './host.ts'
 import type { NetworkIntent } from './intent.ts'
 import type { SysctlEntry } from './journal.ts'
-import { MARK_MASK, numbersOf, ROUTE_PROTOCOL, TUN_ALIAS } from './numbers.ts'
+import { MARK_MASK, numbersOf, ROUTE_PROTOCOL, TUN_ADDRESS, TUN_ALIAS } from './numbers.ts'
 import { tunSysctls, type WantedSysctl, wantedEntries, wantedSysctls } from './sysctls.ts'
 
 /**
@@ -30,6 +30,7 @@ export interface Setup {
 export interface TunSetup {
   /** The words that follow `ip link set dev TUN`. */
   readonly attributes: string
+  readonly hasAddress: boolean
   readonly sysctls: readonly WantedSysctl[]
 }
 
@@ -66,7 +67,7 @@ export function wantedSetup(intent: NetworkIntent, host: Host): Setup {
     proxies6: devices(6),
   }
   return {
-    tun: { attributes: tunAttributes(bridges, host), sysctls: tunSysctls(tun, host) },
+    tun: { attributes: tunAttributes(bridges, host), hasAddress: has4, sysctls: tunSysctls(tun, host) },
     filter: wantedFilter(intent, uplinks),
     rules4: new Set(has4 ? bridges.map((bridge) => ruleText(tun, bridge)) : []),
     rules6: new Set(has6 ? bridges.map((bridge) => ruleText(tun, bridge)) : []),
@@ -215,8 +216,11 @@ function standingTun(tun: string, host: Host): TunSetup | undefined {
   if (link === undefined || !isOwnTun(link, tun, host)) return undefined
   const isComplete =
     link.ifalias === TUN_ALIAS && link.inet6_addr_gen_mode === 'none' && link.flags.includes('UP')
-  const sysctls = tunSysctls(tun, host).filter(({ key, value }) => host.sysctls.get(key) === value)
-  return { attributes: isComplete ? attributesText(link.mtu, link.txqlen ?? 0) : 'incomplete', sysctls }
+  return {
+    attributes: isComplete ? attributesText(link.mtu, link.txqlen ?? 0) : 'incomplete',
+    hasAddress: host.addresses.some(({ ifname, local }) => ifname === tun && local === TUN_ADDRESS),
+    sysctls: tunSysctls(tun, host).filter(({ key, value }) => host.sysctls.get(key) === value),
+  }
 }
 
 /** Of all proxies that onehop made, those of this TUN's addresses, and those that no TUN has any more. */

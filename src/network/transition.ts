@@ -3,7 +3,7 @@ import type { Command } from './command.ts'
 import { filterScript } from './filter.ts'
 import type { Host } from './host.ts'
 import type { Journal, SysctlEntry } from './journal.ts'
-import { numbersOf } from './numbers.ts'
+import { numbersOf, TUN_ADDRESS } from './numbers.ts'
 import type { Setup } from './setup.ts'
 
 /** One change to the host. */
@@ -62,6 +62,7 @@ function tunSteps(tun: string, from: Setup, to: Setup): Step[] {
   const lines = [
     ...(from.tun === undefined ? [`tuntap add dev ${tun} mode tun vnet_hdr multi_queue`] : []),
     ...(from.tun?.attributes === to.tun.attributes ? [] : [`link set dev ${tun} ${to.tun.attributes}`]),
+    ...addressLines(tun, from.tun?.hasAddress ?? false, to.tun.hasAddress),
   ]
   const standing = new Set(from.tun?.sysctls.map(({ key }) => key))
   const missing = to.tun.sysctls.filter(({ key }) => !standing.has(key))
@@ -71,6 +72,9 @@ function tunSteps(tun: string, from: Setup, to: Setup): Step[] {
     ...missing.map(({ key, value }): Step => ({ kind: 'sysctl', key, value })),
   ]
 }
+
+const addressLines = (tun: string, from: boolean, to: boolean): string[] =>
+  from === to ? [] : [`address ${to ? 'add' : 'del'} ${TUN_ADDRESS}/32 dev ${tun} scope host`]
 
 function filterStep(tun: string, from: Setup, to: Setup): Step[] {
   const script = filterScript(tun, numbersOf(tun), from.filter, to.filter)

@@ -50,6 +50,7 @@ function exampleStatus() {
       tunWrites: 0,
       neighboursResolved: 1,
       neighboursWanted: 2,
+      queues: 1,
       offload: ['tso4'],
     },
   })

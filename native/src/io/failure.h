@@ -13,7 +13,7 @@ class IoFailure : public std::runtime_error {
     kNetwork,  // an interface is missing or is not what it should be
   };
 
-  IoFailure(Cause cause, const std::string& message) : std::runtime_error(message), cause(cause) {}
+  IoFailure(Cause whose, const std::string& message) : std::runtime_error(message), cause(whose) {}
 
   const Cause cause;
 };

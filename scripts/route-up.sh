@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Makes the TUN, routes, rules, sysctls and nft table that a config needs: `onehop routes up` with the same
+# arguments, from the build when there is one.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [ -f "$root/dist/main.js" ]; then exec node "$root/dist/main.js" routes up "$@"; fi
+exec node --import "file://$root/node_modules/tsx/dist/loader.mjs" "$root/src/main.ts" routes up "$@"

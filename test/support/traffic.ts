@@ -1,0 +1,160 @@
+import type { Address } from '../../src/address.ts'
+import type { Config } from '../../src/config/schema.ts'
+import { NO_OFFLOAD, type Offload } from '../../src/packet/offload.ts'
+import { ACK, buildPacket, exchanged, type PacketFields, RST, SYN, withRightSums } from './packets.ts'
+import type { Random } from './random.ts'
+
+export interface Arrival {
+  readonly packet: Uint8Array
+  readonly offload: Offload
+}
+
+/**
+ * What arrives at an engine: mostly plausible conversations with a config's addresses, some of it broken. Few
+ * clients and ports, so that sources return, prove themselves, share prefixes and crowd small tables.
+ */
+export class Traffic {
+  readonly #random: Random
+  readonly #publics: readonly Address[]
+  readonly #endpoints: readonly Address[]
+  readonly #ports: readonly number[]
+  /** Packets that reached a container and wait for its answer, and answers that wait for the client. */
+  #answers: Uint8Array[] = []
+
+  constructor(config: Config, random: Random) {
+    this.#random = random
+    this.#publics = config.services.flatMap(({ addresses }) => addresses)
+    this.#endpoints = config.services.flatMap(({ containers }) =>
+      containers.flatMap(({ address, address6 }) => [address, address6].filter((one) => one !== undefined)),
+    )
+    const rules = config.services.flatMap(({ ports }) => (ports === 'all' ? [] : ports))
+    this.#ports = [...new Set(rules.flatMap(({ port, target }) => [port, target])), 9]
+  }
+
+  next(): Arrival {
+    const packet = this.#packet()
+    const damaged = this.#random.oneIn(12) ? this.#damaged(packet) : packet
+    return { packet: damaged, offload: this.#random.oneIn(6) ? this.#offload(damaged) : NO_OFFLOAD }
+  }
+
+  /** Tells what left for a container, so that an answer may follow. */
+  forwarded(output: Uint8Array): void {
+    if (this.#answers.length < 64) this.#answers.push(output.slice())
+  }
+
+  #packet(): Uint8Array {
+    const kind = this.#random.below(16)
+    if (kind < 7) return this.#request()
+    if (kind < 13) return this.#answer() ?? this.#request()
+    if (kind === 13) return this.#stray()
+    return kind === 14 ? this.#random.bytes(this.#random.below(120)) : this.#fromEndpoint()
+  }
+
+  #request(): Uint8Array {
+    const destination = this.#random.pick(this.#publics)
+    return buildPacket(this.#fields(this.#client(destination), destination))
+  }
+
+  /** A container answers what it got, or a client acknowledges such an answer. */
+  #answer(): Uint8Array | undefined {
+    const waiting = this.#answers.splice(this.#random.below(this.#answers.length || 1), 1)[0]
+    if (waiting === undefined) return undefined
+    const answer = exchanged(waiting)
+    const [protocolAt, at] = answer[0]! >> 4 === 4 ? [9, (answer[0]! & 0xf) * 4] : [6, 40]
+    const view = new DataView(answer.buffer)
+    if (answer[protocolAt] === 6 && answer.length >= at + 20) {
+      view.setUint32(at + 4, this.#random.pick([0, 7, 0xffff_ffff, 0xffff_fff0]))
+      view.setUint8(at + 13, this.#random.pick([SYN | ACK, SYN | ACK, ACK, ACK | RST, RST, SYN]))
+    }
+    if (answer[protocolAt] === 1 && answer.length > at) answer[at] = this.#random.pick([0, 0, 0, 3, 8])
+    if (answer[protocolAt] === 58 && answer.length > at)
+      answer[at] = this.#random.pick([129, 129, 129, 1, 128])
+    return withRightSums(answer)
+  }
+
+  #stray(): Uint8Array {
+    const source = this.#client(this.#random.pick(this.#publics))
+    return buildPacket(this.#fields(source, this.#client(source)))
+  }
+
+  #fromEndpoint(): Uint8Array {
+    const source =
+      this.#endpoints.length === 0 ? this.#client(this.#publics[0]!) : this.#random.pick(this.#endpoints)
+    return buildPacket({
+      ...this.#fields(source, this.#client(source)),
+      sourcePort: this.#random.pick(this.#ports),
+      destinationPort: this.#random.pick(CLIENT_PORTS),
+    })
+  }
+
+  #fields(source: Address, destination: Address): PacketFields {
+    const random = this.#random
+    const is4 = source.length === 8
+    const protocol = random.pick(is4 ? PROTOCOLS4 : PROTOCOLS6)
+    return {
+      source,
+      destination,
+      protocol,
+      sourcePort: random.pick(CLIENT_PORTS),
+      destinationPort: random.pick(this.#ports),
+      flags: random.oneIn(8) ? random.below(256) : random.pick([SYN, ACK, ACK, ACK, ACK | RST]),
+      sequence: random.pick([1, 0xffff_ffff]),
+      acknowledgment: random.pick([0, 1, 7, 8, 9, 0xf000, 0x10007, 0xffff_fff1]),
+      type: random.oneIn(4) ? random.below(256) : is4 ? 8 : 128,
+      payload: random.bytes(random.oneIn(50) ? random.below(2000) : random.below(24)),
+      hasNoChecksum: random.oneIn(6),
+      ...(random.oneIn(10) ? { options: random.bytes(4 * random.below(11)) } : {}),
+      ...(random.oneIn(10) ? { fragment: random.pick([0x2000, 0x2001, 0x0003, 0x4000, 0x8000]) } : {}),
+    }
+  }
+
+  /** Sixteen clients of either family, some in one prefix; rarely any address at all. */
+  #client(like: Address): Address {
+    const random = this.#random
+    const is4 = like.length === 8
+    if (random.oneIn(20)) return Buffer.from(random.bytes(is4 ? 4 : 16)).toString('hex') as Address
+    const last = random.below(8).toString(16).padStart(2, '0')
+    const prefix = is4 ? random.pick(['c63364', 'c00002']) : random.pick(['20010db80001', '20010db80002'])
+    return `${prefix.padEnd((is4 ? 8 : 32) - 2, '0')}${last}` as Address
+  }
+
+  #damaged(packet: Uint8Array): Uint8Array {
+    const random = this.#random
+    const damaged = packet.slice()
+    switch (random.below(4)) {
+      case 0:
+        return damaged.subarray(0, random.below(damaged.length + 1))
+      case 1:
+        return new Uint8Array(Buffer.concat([damaged, random.bytes(1 + random.below(40))]))
+      default:
+        for (let flips = 1 + random.below(3); flips > 0 && damaged.length > 0; flips--)
+          damaged[random.below(Math.min(damaged.length, 64))] = random.below(256)
+        return damaged
+    }
+  }
+
+  #offload(packet: Uint8Array): Offload {
+    const random = this.#random
+    if (random.oneIn(3))
+      return {
+        needsChecksum: random.oneIn(2),
+        checksumStart: random.below(0x10000),
+        checksumOffset: random.below(0x10000),
+        gsoType: random.below(256),
+        gsoSize: random.below(0x10000),
+      }
+    const is4 = (packet[0] ?? 0) >> 4 === 4
+    const protocol = packet[is4 ? 9 : 6]
+    return {
+      needsChecksum: !random.oneIn(6),
+      checksumStart: is4 ? (packet[0]! & 0xf) * 4 : 40,
+      checksumOffset: protocol === 6 ? 16 : 6,
+      gsoType: random.pick([0, 0, protocol === 6 ? (is4 ? 1 : 4) : 5, 3]),
+      gsoSize: random.pick([0, 1400, 1400]),
+    }
+  }
+}
+
+const CLIENT_PORTS = [40_000, 40_001, 53, 80]
+const PROTOCOLS4 = [6, 6, 6, 6, 17, 17, 17, 1, 1, 136, 47, 58, 0]
+const PROTOCOLS6 = [6, 6, 6, 6, 17, 17, 17, 58, 58, 136, 47, 44, 0, 60, 1]

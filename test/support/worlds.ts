@@ -1,0 +1,115 @@
+import { compileSnapshot } from '../../src/compile.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/schema.ts'
+import type { TableSizes } from '../../src/dataplane/dataplane.ts'
+import { Identities } from '../../src/pipeline/identities.ts'
+import type { ContainerState, Snapshot } from '../../src/pipeline/snapshot.ts'
+
+/** A config with the states its containers may get into, for tests that hold two engines against each other. */
+export interface World {
+  readonly name: string
+  readonly config: Config
+  readonly sizes: TableSizes
+}
+
+const FRAME = `version: 1
+interfaces: {bridges: [br0]}
+key: "000102030405060708090a0b0c0d0e0f"
+`
+
+/** Ports mapped both ways, a container with its own port, an address for every port, pins, narrow prefixes. */
+const PORTS_AND_PINS = `${FRAME}
+services:
+  - name: web
+    addresses: [203.0.113.10, "2001:db8:53::10"]
+    ports: [80/tcp->8080, 443/tcp]
+    containers:
+      - {name: web-1, address: 10.77.0.11, address6: "fd77::11"}
+      - {name: web-2, address: 10.77.0.12, weight: 3}
+      - {name: web-3, address6: "fd77::13"}
+    affinity: {prefix4: 30, prefix6: 124, idle: 40s}
+    pins:
+      - {source: 198.51.100.0/24, container: web-1}
+      - {source: 198.51.100.4/30, container: web-2}
+      - {source: 198.51.100.6, container: web-3}
+      - {source: "2001:db8:1::/48", container: web-3}
+      - {source: "2001:db8:1::/127", container: web-1}
+  - name: dns
+    addresses: [203.0.113.10, 203.0.113.11]
+    ports: [53/udp->5353]
+    containers:
+      - {name: dns-1, address: 10.77.0.21, port: 53}
+      - {name: dns-2, address: 10.77.0.22}
+  - name: every
+    addresses: [203.0.113.12, "2001:db8:53::12"]
+    ports: all
+    containers:
+      - {name: every-1, address: 10.77.0.31, address6: "fd77::31"}
+      - {name: every-2, address: 10.77.0.32, address6: "fd77::32"}
+    pins: [{source: 192.0.2.0/25, container: every-2}]
+`
+
+/** Endpoints that several addresses, ports and services lead to; scopes shared by group and by address. */
+const SHARED = `${FRAME}
+unserved: drop
+services:
+  - name: blue
+    addresses: [203.0.113.10, 203.0.113.11, "2001:db8:53::10", "2001:db8:53::11"]
+    ports: [80/tcp->8080, 81/tcp->8080, 53/udp]
+    containers:
+      - {name: one, address: 10.77.0.11, address6: "fd77::11"}
+      - {name: two, address: 10.77.0.12, address6: "fd77::12"}
+    affinity: {scope: group, group: colours, idle: 1m}
+  - name: green
+    addresses: [203.0.113.12]
+    ports: [8080/tcp, 5353/udp->53]
+    containers:
+      - {name: one, address: 10.77.0.11, address6: "fd77::11"}
+      - {name: three, address: 10.77.0.13, address6: "fd77::13"}
+    affinity: {scope: group, group: colours, idle: 20s}
+  - name: whole
+    addresses: [203.0.113.12, "2001:db8:53::11"]
+    ports: all
+    containers:
+      - {name: two, address: 10.77.0.12, address6: "fd77::12"}
+      - {name: also-one, address: 10.77.0.11, address6: "fd77::11"}
+    affinity: {scope: address, prefix4: 24, prefix6: 64}
+`
+
+/** Services without containers that can take anyone, rejecting and dropping. */
+const EMPTY = `${FRAME}
+services:
+  - name: rejecting
+    addresses: [203.0.113.10, "2001:db8:53::10"]
+    ports: [80/tcp, 53/udp]
+    containers: []
+  - name: dropping
+    addresses: [203.0.113.11, "2001:db8:53::11"]
+    ports: all
+    containers: [{name: idle, address: 10.77.0.11, address6: "fd77::11", weight: 0}]
+    empty: drop
+  - name: half
+    addresses: [203.0.113.12, "2001:db8:53::12"]
+    ports: all
+    containers: [{name: four, address: 10.77.0.12}]
+`
+
+const SMALL: TableSizes = { capacity: 24, probation: 48, flows: 16 }
+const TIGHT: TableSizes = { capacity: 3, probation: 8, flows: 4 }
+const ROOMY: TableSizes = { capacity: 4096, probation: 1024, flows: 1024 }
+
+export const WORLDS: readonly World[] = [
+  { name: 'ports and pins', config: parseConfig(PORTS_AND_PINS, 'ports.yaml'), sizes: ROOMY },
+  { name: 'ports and pins, little room', config: parseConfig(PORTS_AND_PINS, 'ports.yaml'), sizes: SMALL },
+  { name: 'shared endpoints', config: parseConfig(SHARED, 'shared.yaml'), sizes: ROOMY },
+  { name: 'shared endpoints, little room', config: parseConfig(SHARED, 'shared.yaml'), sizes: TIGHT },
+  { name: 'empty services', config: parseConfig(EMPTY, 'empty.yaml'), sizes: ROOMY },
+]
+
+/** Snapshots of a world whose ids stay the same from one to the next. */
+export function snapshotsOf({
+  config,
+}: World): (stateOf?: (container: string) => ContainerState) => Snapshot {
+  const identities = new Identities()
+  return (stateOf) => compileSnapshot(config, identities, Buffer.from(config.key!, 'hex'), stateOf)
+}
