@@ -89,7 +89,7 @@ build() {
   use_local_node_headers
   now="$(node --version) $(hash_of native package-lock.json)"
   if ! is_stamped "$stamp" "$now"; then
-    step "native addon" npm run build:native
+    npm_config_jobs=${npm_config_jobs-max} step "native addon" npm run build:native
     echo "$now" >"$stamp"
   fi
   step "TypeScript" npm run build:ts
@@ -137,7 +137,7 @@ tell_progress() {
   local empty
   exec {empty}<> <(:)
   while true; do
-    read -rt 15 -u "$empty" || printf '  … %s\n' "$(tail -n 1 "$log" | cut -c 1-100)"
+    read -rt 15 -u "$empty" || printf '  … %d s  %s\n' "$((SECONDS - start))" "$(grep -v '^$' "$log" | tail -n 1 | cut -c 1-100)"
   done
 }
 

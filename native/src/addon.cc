@@ -80,6 +80,8 @@ std::vector<std::string> texts(const Napi::Value& value, const char* name) {
 
 onehop::ForwarderOptions read_forwarder_options(const Napi::Value& value) {
   const Napi::Object options = object(value, "options");
+  if (number<uint8_t>(options.Get("queues"), "queues") == 0)
+    throw Napi::RangeError::New(value.Env(), "queues: expected at least 1");
   return {text(options.Get("tun"), "tun"), texts(options.Get("bridges"), "bridges"),
           number<uint8_t>(options.Get("queues"), "queues"),
           std::chrono::microseconds(number<uint32_t>(options.Get("spinUs"), "spinUs"))};

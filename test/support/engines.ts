@@ -12,7 +12,7 @@ export const ENGINES: readonly (readonly [name: string, create: (sizes: TableSiz
   ['native', createNativeEngine],
 ]
 
-export const KEY = Uint8Array.from({ length: 16 }, (_, i) => i)
+const KEY = Uint8Array.from({ length: 16 }, (_, i) => i)
 
 /** The services of a config, compiled under ids that stay the same from one call to the next. */
 export class Services {
@@ -24,6 +24,7 @@ export class Services {
       `version: 1\ninterfaces: {bridges: [br0]}\n${frame}\nservices:\n${yaml}`,
       'test.yaml',
     )
-    return compileSnapshot(config, this.identities, KEY, (name) => states[name] ?? 'ready')
+    const key = config.key === undefined ? KEY : Buffer.from(config.key, 'hex')
+    return compileSnapshot(config, this.identities, key, (name) => states[name] ?? 'ready')
   }
 }

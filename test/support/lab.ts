@@ -22,15 +22,18 @@ import { Daemon, type DaemonOptions } from './lab/daemon.ts'
 import { Namespace } from './lab/namespace.ts'
 import type { Running } from './lab/running.ts'
 
-export interface LabOptions {
+/** What a server in a container listens on; 8080 and 5353 unless said. */
+interface ServerPorts {
+  readonly http?: readonly number[]
+  readonly udp?: readonly number[]
+}
+
+export interface LabOptions extends ServerPorts {
   /** How many; 3 unless said. */
   readonly containers?: number
   readonly mtu?: number
   /** What the host's rp_filter is, for all interfaces: 0 none, 1 strict, 2 loose (systemd's default). */
   readonly rpFilter?: 0 | 1 | 2
-  /** The ports that the servers in containers listen on. */
-  readonly http?: readonly number[]
-  readonly udp?: readonly number[]
 }
 
 /** One request as its container's server logged it. */
@@ -104,7 +107,7 @@ export class Lab {
     const lab = new Lab(
       client,
       host,
-      inside.map((namespace, i) => startServer(namespace, i, { http, udp })),
+      inside.map((namespace, i) => startContainer(namespace, i, { http, udp })),
       mkdtempSync(join(tmpdir(), 'onehop-lab-')),
     )
     openLabs.add(lab)
@@ -178,12 +181,12 @@ export class Lab {
   }
 }
 
-function startServer(
-  namespace: Namespace,
-  index: number,
-  ports: { http: readonly number[]; udp: readonly number[] },
-): Container {
-  const server = namespace.start([process.execPath, SERVER, namespace.name, JSON.stringify(ports)])
+/** A container's server, in any namespace; its first line of output says that it listens. */
+export const startServer = (namespace: Namespace, ports: ServerPorts): Running =>
+  namespace.start([process.execPath, SERVER, namespace.name, JSON.stringify(ports)])
+
+function startContainer(namespace: Namespace, index: number, ports: ServerPorts): Container {
+  const server = startServer(namespace, ports)
   return {
     name: namespace.name,
     namespace,

@@ -1,5 +1,6 @@
 import type { Namespace } from './namespace.ts'
 import type { Running } from './running.ts'
+import { untilTrue } from './until.ts'
 
 /** tcpdump prints these on SIGUSR1 and at its end. */
 const COUNTS =
@@ -23,7 +24,8 @@ export class Capture {
     file: string,
     filter: string,
   ): Promise<Capture> {
-    const argv = ['tcpdump', '-i', interfaceName, '-U', '--immediate-mode', '-n', '-Z', 'root', '-B', '16384']
+    // No --immediate-mode: its ring holds 64 packets of any size, this one as many as fit 32 MB.
+    const argv = ['tcpdump', '-i', interfaceName, '-U', '-n', '-Z', 'root', '-B', '32768']
     const tcpdump = namespace.start([...argv, '-w', file, ...(filter ? [filter] : [])])
     await tcpdump.until(({ stderr }) => stderr.includes('listening on'), 'capturing')
     return new Capture(tcpdump, file)
@@ -31,7 +33,7 @@ export class Capture {
 
   /** Ends it when it has written all that the kernel had for it; rejects if the kernel had to drop some. */
   async stop(): Promise<void> {
-    while (!(await this.#isDrained()));
+    await untilTrue(() => this.#isDrained(), `${this.#tcpdump.command}: all written`)
     await this.#tcpdump.stop('SIGINT')
     const [, , dropped] = this.#counts().at(-1) ?? []
     if (dropped !== 0) throw new Error(`${this.#tcpdump.command}: ${dropped} packets dropped by the kernel`)
@@ -41,8 +43,8 @@ export class Capture {
     const asked = this.#counts().length
     this.#tcpdump.signal('SIGUSR1')
     await this.#tcpdump.until(() => this.#counts().length > asked, 'counted')
-    const [captured, received] = this.#counts().at(-1) ?? []
-    return captured === received
+    const [captured = 0, received, dropped = 0] = this.#counts().at(-1) ?? []
+    return captured + dropped === received
   }
 
   #counts(): number[][] {

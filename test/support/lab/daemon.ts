@@ -86,7 +86,8 @@ export class Daemon {
     return JSON.parse(stdout) as Status
   }
 
+  /** Patient, for a busy machine; how long it may take is for a test to say. */
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
-    return this.running.stop(signal)
+    return this.running.stop(signal, 30_000)
   }
 }

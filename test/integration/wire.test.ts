@@ -1,0 +1,153 @@
+/**
+ * What stands on the wire at both ends. A sum that the hardware would complete looks wrong in a capture, so each test
+ * has it completed before the capturing end: at the source, so that full sums pass through onehop; or behind onehop,
+ * where the kernel completes whatever onehop left in the field.
+ */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { FAMILIES } from '../support/families.ts'
+import { badChecksums, dissect, goodChecksums } from '../support/lab/dissect.ts'
+import { clientAddress, type Lab, PUBLIC, PUBLIC6, UPLINK, withLab } from '../support/lab.ts'
+
+const TTL = 64
+/** Of ICMPv6, what neighbours and multicast routers tell each other: it is from the link, not from the service. */
+const LINK = 'icmpv6.type in {130..137, 143}'
+
+const FROM_SERVICE = `(ip.src == ${PUBLIC} || ipv6.src == ${PUBLIC6})`
+
+interface Captures {
+  readonly client: string
+  readonly container: string
+}
+
+/** Runs `act` in a lab with one container, capturing at both far ends. */
+async function withCaptures(
+  prepare: (lab: Lab) => Promise<void>,
+  act: (lab: Lab) => Promise<void>,
+  check: (captures: Captures) => Promise<void>,
+): Promise<void> {
+  await withLab({ containers: 1 }, async (lab) => {
+    await prepare(lab)
+    const daemon = await lab.startDaemon()
+    const ends = [
+      await lab.capture(lab.client, 'eth0'),
+      await lab.capture(lab.containers[0]!.namespace, 'eth0'),
+    ] as const
+    await act(lab)
+    await Promise.all(ends.map((end) => end.stop()))
+    await daemon.stop()
+    await check({ client: ends[0].file, container: ends[1].file })
+  })
+}
+
+/** Both ends complete the sums of what they send. */
+async function withoutOffload(lab: Lab): Promise<void> {
+  await lab.client.setOffload('eth0', { tx: false })
+  await lab.containers[0]!.namespace.setOffload('eth0', { tx: false })
+}
+
+/** Everything that a client does with a service. */
+async function useService(lab: Lab): Promise<void> {
+  const agent = await lab.client.agent()
+  for (const { service, url, client } of FAMILIES) {
+    const from = client(1)
+    await agent.get(`${url}/`, { from })
+    for (const transfer of [
+      await agent.download(`${url}/bytes`, 1_000_003, { from }),
+      await agent.upload(`${url}/bytes`, 1_000_003, { from }),
+    ])
+      assert.ok(transfer.isEqual)
+    for (const length of [1, 2, 1_001, 1_400]) await agent.udp(service, 53, 'x'.repeat(length), { from })
+    await lab.client.run(['ping', '-c', '3', '-i', '0.01', '-s', '57', '-I', from, service])
+    await agent.connect(service, 81, { from })
+    await assert.rejects(agent.udp(service, 54, 'x', { from }), { code: 'ECONNREFUSED' })
+  }
+}
+
+async function checkWire({ client, container }: Captures): Promise<void> {
+  for (const file of [client, container]) {
+    assert.deepEqual(await badChecksums(file), [])
+    const { ip = 0, tcp = 0, udp = 0 } = await goodChecksums(file)
+    assert.ok(ip > 1_000 && tcp > 1_000 && udp >= 16, `looked at: ${JSON.stringify({ ip, tcp, udp })}`)
+  }
+  assert.deepEqual(await sourcesSeenBy(client), [PUBLIC6, PUBLIC])
+  assert.deepEqual(await addressesAt(container, 'tcp || udp'), [
+    '10.77.0.11',
+    '198.19.0.2',
+    '2001:db8:19::2',
+    'fd77::11',
+  ])
+  for (const file of [client, container])
+    for (const ttl of await receivedTtls(file, file === client ? 'dstport' : 'srcport'))
+      assert.ok(ttl === TTL - 1 || ttl === TTL - 2, `TTL ${ttl} in ${file}`)
+}
+
+/** Every address that sent the client anything but link housekeeping. */
+async function sourcesSeenBy(file: string): Promise<string[]> {
+  const toClient = 'ip.dst == 198.18.0.0/15 || ipv6.dst == 2001:db8:19::/64 || ipv6.dst == 2001:db8:18::/64'
+  const rows = await dissect(file, `(${toClient}) && !(${LINK})`, ['ip.src', 'ipv6.src'])
+  return [...new Set(rows.map(([four, six]) => outermost(four) || outermost(six)))].sort()
+}
+
+/** An ICMP error quotes another header, whose fields tshark lists behind a comma. */
+const outermost = (field = ''): string => field.split(',')[0]!
+
+async function addressesAt(file: string, filter: string): Promise<string[]> {
+  const rows = await dissect(file, filter, ['ip.src', 'ip.dst', 'ipv6.src', 'ipv6.dst'])
+  return [...new Set(rows.flat().filter((address) => address !== ''))].sort()
+}
+
+/** Of forwarded packets; what onehop answers by itself starts with a TTL of its own. */
+async function receivedTtls(file: string, side: 'srcport' | 'dstport'): Promise<number[]> {
+  const port =
+    side === 'dstport'
+      ? 'tcp.srcport == 80 || udp.srcport == 53'
+      : 'tcp.dstport == 8080 || udp.dstport == 5353'
+  const rows = await dissect(file, `(${port}) && !icmp && !icmpv6`, ['ip.ttl', 'ipv6.hlim'])
+  assert.ok(rows.length > 100)
+  return [...new Set(rows.map(([four, six]) => Number(four || six)))]
+}
+
+test('sums that were complete at the source arrive complete and right, and nothing but the service answers', () =>
+  withCaptures(withoutOffload, useService, checkWire))
+
+test('sums that were partial at the source are completed to right ones behind onehop', () =>
+  withCaptures(
+    async (lab) => {
+      // What each end sends itself would look wrong in its own capture: only what it receives can be looked at.
+      await lab.host.setOffload(UPLINK, { tx: false })
+      await lab.host.setOffload(lab.containers[0]!.port, { tx: false })
+    },
+    useService,
+    async ({ client, container }) => {
+      const bad = [
+        // An error quotes the client's packet as it was sent, with its partial sum.
+        ...(await badChecksums(client, `${FROM_SERVICE} && !(icmp.type == 3 || icmpv6.type == 1)`)),
+        ...(await badChecksums(container, 'ip.dst == 10.77.0.11 || ipv6.dst == fd77::11')),
+      ]
+      assert.deepEqual(bad, [])
+      for (const file of [client, container]) assert.ok((await goodChecksums(file)).tcp! > 500)
+    },
+  ))
+
+test('a sum that was wrong at the source is as wrong at the container, and is found to be', () =>
+  withCaptures(
+    withoutOffload,
+    async (lab) => {
+      const agent = await lab.client.agent()
+      const packets = [
+        'UDP(sport=4000, dport=53, chksum=0x1234)/b"wrong"',
+        'UDP(sport=4000, dport=53)/b"right"',
+      ]
+      const python = packets.map((packet) => `send(IP(src="${clientAddress(1)}", dst="${PUBLIC}")/${packet})`)
+      await lab.client.run(['/usr/bin/python3', '-'], {
+        input: `from scapy.all import *\n${python.join('\n')}`,
+      })
+      // What is sent after them arrives after them.
+      await agent.udp(PUBLIC, 53, 'after', { from: clientAddress(1) })
+    },
+    async ({ client, container }) => {
+      for (const file of [client, container])
+        assert.equal((await badChecksums(file, 'udp.srcport == 4000 && !icmp')).length, 1)
+    },
+  ))

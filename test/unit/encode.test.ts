@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { type AddonEngine, loadAddon } from '../../src/dataplane/addon.ts'
+import { encodeSnapshot } from '../../src/dataplane/encode.ts'
+import type { Snapshot } from '../../src/pipeline/snapshot.ts'
+import { Services } from '../support/engines.ts'
+import { buildPacket } from '../support/packets.ts'
+import { Random } from '../support/random.ts'
+
+const SIZES = { capacity: 16, probation: 16, flows: 16 }
+
+/** One container (at 25, its id at 29), one service with one member, pin and front, and one ring for both families. */
+const SNAPSHOT: Snapshot = {
+  ...new Services().compile(`
+  - name: web
+    addresses: [203.0.113.10]
+    ports: [80/tcp->8080]
+    containers: [{name: web-1, address: 10.77.0.11, address6: "fd77::11"}]
+    pins: [{source: 198.51.100.0/24, container: web-1}]
+`),
+}
+const BYTES = encodeSnapshot(SNAPSHOT)
+
+const SERVICE = 4 + 4 + 16 + 1 + 4 + 27 + 4
+const MEMBER = SERVICE + 12 + 4
+const PIN = MEMBER + 6 + 4
+const FRONT = PIN + 8 + 4
+const RING = FRONT + 14 + 4
+
+const open = (): AddonEngine => new (loadAddon().Engine)(SIZES)
+
+/** What publishing says of these bytes with some replaced; undefined when it takes them. */
+function refusal(at: number, ...replacement: readonly number[]): string | undefined {
+  const bytes = BYTES.slice()
+  bytes.set(replacement, at)
+  return refusalOf(bytes)
+}
+
+function refusalOf(bytes: Uint8Array): string | undefined {
+  try {
+    open().publish(bytes)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+test('takes what encodeSnapshot wrote', () => {
+  assert.equal(refusalOf(BYTES), undefined)
+  assert.equal(BYTES.length, RING + 2 * 4093)
+})
+
+const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly number[], message: RegExp])[] = [
+  ['another magic', 0, [0], /^snapshot: magic: .*; expected 1hop$/],
+  ['another version', 4, [2], /^snapshot: version: 2; expected 1 to 1$/],
+  ['a boolean of 2', 24, [2], /^snapshot: unserved: 2; expected 0 to 1$/],
+  [
+    'more containers than bytes',
+    25,
+    [255, 255, 255, 255],
+    /^snapshot: containers: 4294967295 elements; expected/,
+  ],
+  ['container id 0', 29, [0, 0, 0, 0], /^snapshot: containers\[0\]\.id: 0; expected 1 to 16777215$/],
+  ['a container id of 25 bits', 29, [0, 0, 0, 1], /^snapshot: containers\[0\]\.id: 16777216;/],
+  ['a state that is none', 33, [3], /^snapshot: containers\[0\]\.state: 3; expected 0 to 2$/],
+  ['a prefix longer than its family', SERVICE + 4, [33], /services\[0\]\.prefix4: 33; expected 0 to 32$/],
+  ['an IPv6 prefix of 129', SERVICE + 5, [129], /services\[0\]\.prefix6: 129; expected 0 to 128$/],
+  [
+    'a member of a container that is not there',
+    MEMBER,
+    [1],
+    /members\[0\]\.container: 1; expected a position below 1$/,
+  ],
+  ['a pin longer than its family', PIN + 1, [33], /services\[0\]\.pins\[0\]\.length: 33; expected 0 to 32$/],
+  ['a pin to a member that is not there', PIN + 2, [1], /pins\[0\]\.member: 1; expected a position below 1$/],
+  ['a protocol without ports', FRONT + 1, [1], /fronts\[0\]\.protocol: 1; expected 0, 6 or 17$/],
+  ['TCP port 0', FRONT + 2, [0, 0], /fronts\[0\]\.port: 0; expected 1 to 65535$/],
+  ['a port for every protocol', FRONT + 1, [0], /fronts\[0\]\.port: 80; expected 0 to 0$/],
+  [
+    'a scope of 32 bits',
+    FRONT + 6,
+    [0, 0, 0, 128],
+    /fronts\[0\]\.scope: 2147483648; expected 0 to 2147483647$/,
+  ],
+  ['a ring row beyond the members', RING + 100, [1, 0], /services\[0\]\.ring4: row 1; expected/],
+]
+
+for (const [what, at, bytes, message] of REFUSED)
+  test(`refuses ${what}`, () => assert.match(refusal(at, ...bytes) ?? 'taken', message))
+
+test('refuses a ring that leads to a container without an address of its family', () => {
+  const bytes = encodeSnapshot(withContainer({ address6: undefined, state: 'ready' }))
+  assert.match(refusalOf(bytes) ?? 'taken', /services\[0\]\.ring4: row 0; expected the position of a member/)
+})
+
+test('refuses a container id given twice', () => {
+  const [container] = [...SNAPSHOT.containers.values()]
+  const twice = {
+    ...SNAPSHOT,
+    containers: new Map([
+      [1, container!],
+      [2, container!],
+    ]),
+  }
+  assert.match(refusalOf(encodeSnapshot(twice)) ?? 'taken', /containers\[1\]\.id: 1; expected each id once$/)
+})
+
+test('refuses bytes after the end', () => {
+  const longer = Uint8Array.from([...BYTES, 0])
+  assert.match(refusalOf(longer) ?? 'taken', /^snapshot: end: 1 bytes left; expected none$/)
+})
+
+test('refuses every snapshot that is cut short', () => {
+  const lengths = [...Array(RING + 4).keys(), BYTES.length - 1]
+  for (const length of lengths) assert.match(refusalOf(BYTES.slice(0, length)) ?? 'taken', /^snapshot: /)
+})
+
+test('refuses more ways in than can be listed', () => {
+  const fronts = Array.from({ length: 4200 }, (_, i) => ({
+    ...SNAPSHOT.services[0]!.fronts[0]!,
+    port: i + 1,
+  }))
+  const members = new Array(4200).fill(SNAPSHOT.services[0]!.members[0])
+  const large = { ...SNAPSHOT, services: [{ ...SNAPSHOT.services[0]!, fronts, members }] }
+  assert.match(
+    refusalOf(encodeSnapshot(large)) ?? 'taken',
+    /17640000 fronts times members; expected at most 16777216$/,
+  )
+})
+
+test('a snapshot with random bytes in it is refused or taken, and packets still get verdicts', () => {
+  const random = Random.fromEnvironment()
+  const packet = buildPacket({ source: hex('c6336407'), destination: hex('cb00710a'), protocol: 6 })
+  const outcomes = { taken: 0, refused: 0 }
+  for (let n = 0; n < 2000; n++) {
+    const bytes = BYTES.slice()
+    for (let flips = 1 + random.below(3); flips > 0; flips--)
+      bytes[random.below(RING + 8)] = random.below(256)
+    const engine = open()
+    try {
+      engine.publish(bytes)
+    } catch {
+      outcomes.refused++
+      continue
+    }
+    outcomes.taken++
+    engine.process(packet.slice(), 1, undefined)
+    assert.equal(engine.counters().received.packets, 1, `ONEHOP_SEED=${random.seed}`)
+  }
+  assert.ok(outcomes.taken > 100 && outcomes.refused > 100, JSON.stringify(outcomes))
+})
+
+test('a refused snapshot leaves the one before in force', () => {
+  const engine = open()
+  engine.publish(BYTES)
+  assert.throws(() => engine.publish(new Uint8Array(7)))
+  const packet = buildPacket({ source: hex('c6336407'), destination: hex('cb00710a'), protocol: 6 })
+  assert.equal(engine.process(packet, 1, undefined).container, 1)
+})
+
+test('encoding refuses what does not fit its field', () => {
+  const [front] = SNAPSHOT.services[0]!.fronts
+  const wide = {
+    ...SNAPSHOT,
+    services: [{ ...SNAPSHOT.services[0]!, fronts: [{ ...front!, port: 65_536 }] }],
+  }
+  assert.throws(() => encodeSnapshot(wide), /65536; expected a whole number from 0 to 65535/)
+})
+
+test('encoding refuses a member whose container is not in the snapshot', () => {
+  assert.throws(
+    () => encodeSnapshot({ ...SNAPSHOT, containers: new Map() }),
+    /no container 1 in the snapshot/,
+  )
+})
+
+const hex = (text: string) => text as Snapshot['services'][number]['fronts'][number]['address']
+
+function withContainer(change: object): Snapshot {
+  const containers = [...SNAPSHOT.containers].map(
+    ([id, container]) => [id, { ...container, ...change }] as const,
+  )
+  return { ...SNAPSHOT, containers: new Map(containers) }
+}
