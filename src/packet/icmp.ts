@@ -1,11 +1,12 @@
 /** ICMP (RFC 792) and ICMPv6 (RFC 4443): the header both share, and the types onehop reads or writes. */
-export const ICMP = { type: 0, code: 1, checksum: 2, headerLength: 8 } as const
+export const ICMP = { type: 0, code: 1, checksum: 2, pointer: 4, headerLength: 8 } as const
 
 export const ICMP4 = {
   protocol: 1,
   echoReply: 0,
   unreachable: 3,
   echoRequest: 8,
+  codeHost: 1,
   codeProtocol: 2,
   codePort: 3,
 } as const
@@ -15,7 +16,10 @@ export const ICMP6 = {
   unreachable: 1,
   echoRequest: 128,
   echoReply: 129,
+  codeHost: 3, // "address unreachable"
   codePort: 4,
+  parameterProblem: 4,
+  codeNextHeader: 1,
 } as const
 
 export const icmpProtocol = (version: 4 | 6): number => (version === 4 ? ICMP4.protocol : ICMP6.protocol)

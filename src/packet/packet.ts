@@ -2,7 +2,7 @@ import type { Address } from '../address.ts'
 import { load16, load32 } from './bytes.ts'
 import { ICMP, ICMP4, ICMP6, icmpProtocol } from './icmp.ts'
 import { IPV4, IPV4_FRAGMENT_OFFSET, IPV4_MORE_FRAGMENTS } from './ipv4.ts'
-import { IPV6, IPV6_FRAGMENT_HEADER, isExtensionHeader } from './ipv6.ts'
+import { hidesTransport, IPV6, IPV6_FRAGMENT, IPV6_FRAGMENT_OFFSET, IPV6_MORE_FRAGMENTS } from './ipv6.ts'
 import { TCP } from './tcp.ts'
 import { UDP } from './udp.ts'
 
@@ -12,13 +12,13 @@ export interface Packet {
   readonly version: 4 | 6
   /** Bytes of the whole packet by its IP header; whatever follows is link-layer padding. */
   readonly length: number
-  /** IPv6: the next header, which may be an extension header. */
+  /** IPv6: the next header, a fragment header skipped; it may be an extension header (ipv6.ts, hidesTransport). */
   readonly protocol: number
   readonly source: Address
   readonly destination: Address
   /** Where the transport header starts. */
   readonly transport: number
-  /** A part of a larger packet. */
+  /** A part of a larger packet; a whole one with a fragment header (RFC 6946) is none. */
   readonly isFragment: boolean
   /** False in later fragments and behind extension headers: no transport header to read. */
   readonly hasTransport: boolean
@@ -40,6 +40,10 @@ export const isEchoRequest = ({ version, icmpType }: Packet): boolean =>
 
 export const isEchoReply = ({ version, icmpType }: Packet): boolean =>
   icmpType === (version === 4 ? ICMP4 : ICMP6).echoReply
+
+/** False where an extension header hides the checksum that a new address would have to change. */
+export const isRewritable = ({ version, protocol }: Packet): boolean =>
+  version === 4 || !hidesTransport(protocol)
 
 /** Why bytes are no packet; each is a reason of `drop` (pipeline/verdict.ts). */
 export type Malformed =
@@ -74,8 +78,8 @@ function parseIpv4(bytes: Uint8Array): Packet | Malformed {
   if (bytes.length < IPV4.minimumLength) return 'short-packet'
   const headerLength = (bytes[0]! & 0xf) * 4
   const length = load16(bytes, IPV4.totalLength)
-  if (headerLength < IPV4.minimumLength) return 'bad-header-length'
-  if (length > bytes.length || length < headerLength) return 'bad-total-length'
+  if (length > bytes.length || length < IPV4.minimumLength) return 'bad-total-length'
+  if (headerLength < IPV4.minimumLength || headerLength > length) return 'bad-header-length'
   const fragment = load16(bytes, IPV4.fragment)
   return parseTransport({
     bytes,
@@ -94,7 +98,11 @@ function parseIpv6(bytes: Uint8Array): Packet | Malformed {
   if (bytes.length < IPV6.length) return 'short-packet'
   const length = IPV6.length + load16(bytes, IPV6.payloadLength)
   if (length > bytes.length) return 'bad-total-length'
-  const protocol = bytes[IPV6.nextHeader]!
+  const hasFragmentHeader = bytes[IPV6.nextHeader] === IPV6_FRAGMENT.protocol
+  const transport = IPV6.length + (hasFragmentHeader ? IPV6_FRAGMENT.length : 0)
+  if (length < transport) return 'short-transport'
+  const protocol = bytes[hasFragmentHeader ? IPV6.length + IPV6_FRAGMENT.nextHeader : IPV6.nextHeader]!
+  const fragment = hasFragmentHeader ? load16(bytes, IPV6.length + IPV6_FRAGMENT.fragment) : 0
   return parseTransport({
     bytes,
     version: 6,
@@ -102,9 +110,9 @@ function parseIpv6(bytes: Uint8Array): Packet | Malformed {
     protocol,
     source: readAddress(bytes, IPV6.source, 16),
     destination: readAddress(bytes, IPV6.destination, 16),
-    transport: IPV6.length,
-    isFragment: protocol === IPV6_FRAGMENT_HEADER,
-    hasTransport: protocol !== IPV6_FRAGMENT_HEADER && !isExtensionHeader(protocol),
+    transport,
+    isFragment: (fragment & (IPV6_MORE_FRAGMENTS | IPV6_FRAGMENT_OFFSET)) !== 0,
+    hasTransport: (fragment & IPV6_FRAGMENT_OFFSET) === 0 && !hidesTransport(protocol),
   })
 }
 

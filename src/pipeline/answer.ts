@@ -1,8 +1,8 @@
 import { load16, load32, store16, store32 } from '../packet/bytes.ts'
-import { checksumOf, pseudoHeaderSum, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
+import { checksumOf, fold, pseudoHeaderSum, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
 import { ICMP, ICMP4, ICMP6, icmpProtocol } from '../packet/icmp.ts'
 import { IPV4, IPV4_DONT_FRAGMENT } from '../packet/ipv4.ts'
-import { IPV6 } from '../packet/ipv6.ts'
+import { IPV6, IPV6_FRAGMENT } from '../packet/ipv6.ts'
 import type { Packet } from '../packet/packet.ts'
 import { TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
@@ -15,10 +15,13 @@ const INTERNETWORK_CONTROL = 0xc0
 /** An error fits into this: RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c). */
 const ERROR_AT_MOST = { 4: 576, 6: 1280 } as const
 
-/** An echo request answered in place of the container: the same bytes with the ends exchanged. */
+/**
+ * An echo request answered in place of the container: the same bytes with the ends exchanged, and the request's type of
+ * service (RFC 1812 section 4.3.2.5).
+ */
 export function echoReply(packet: Packet): Uint8Array {
   const { bytes, version, transport, length } = packet
-  const reply = ipHeader(packet, length - transport, packet.protocol, 0)
+  const reply = ipHeader(packet, length - transport, packet.protocol, typeOfServiceOf(packet))
   const start = headerLength(version)
   reply.set(bytes.subarray(transport, length), start)
   const before = load16(reply, start)
@@ -32,6 +35,36 @@ export function echoReply(packet: Packet): Uint8Array {
   )
   return reply
 }
+
+/**
+ * Whether onehop may answer that nobody takes a packet: never a reset (RFC 9293 section 3.10.7.1), a part of a packet, or
+ * what arrived damaged, for its port may be any other's (RFC 1122 section 4.1.3.4, RFC 9293 section 3.1). A partial
+ * checksum has not travelled yet, so nothing can have damaged it.
+ */
+export function isAnswerable(packet: Packet, isPartial: boolean): boolean {
+  if (packet.isFragment || !packet.hasTransport || packet.tcpFlags & TCP_RST) return false
+  return isPartial || isIntact(packet)
+}
+
+/** Of TCP and UDP; other protocols' checksums are not looked at. */
+function isIntact(packet: Packet): boolean {
+  const { bytes, version, protocol, transport, length } = packet
+  if (protocol === TCP.protocol) return isSumRight(packet, length - transport)
+  if (protocol !== UDP.protocol) return true
+  const datagramLength = load16(bytes, transport + UDP.length)
+  if (datagramLength < UDP.headerLength || datagramLength > length - transport) return false
+  const hasChecksum = load16(bytes, transport + UDP.checksum) !== 0
+  return hasChecksum ? isSumRight(packet, datagramLength) : version === 4 // IPv6 wants one: RFC 8200 section 8.1
+}
+
+function isSumRight({ bytes, version, protocol, transport }: Packet, transportLength: number): boolean {
+  const pseudo = pseudoHeaderSum(addressesOf(bytes, version), protocol, transportLength)
+  return fold(pseudo + sumOf(bytes, transport, transport + transportLength)) === 0xffff
+}
+
+/** Source and destination, as they stand in a header. */
+const addressesOf = (bytes: Uint8Array, version: 4 | 6): Uint8Array =>
+  version === 4 ? bytes.subarray(IPV4.source, IPV4.minimumLength) : bytes.subarray(IPV6.source, IPV6.length)
 
 /** A reset as RFC 9293 section 3.10.7.1 wants it for a port nobody listens on. */
 export function tcpReset(packet: Packet): Uint8Array {
@@ -59,22 +92,34 @@ function segmentLength({ bytes, transport, length, tcpFlags }: Packet): number {
   return payload + (tcpFlags & TCP_SYN ? 1 : 0) + (tcpFlags & TCP_FIN ? 1 : 0)
 }
 
-/** Destination unreachable: port, or protocol for what has no ports over IPv4. */
-export function unreachable(packet: Packet): Uint8Array {
-  const { version, protocol } = packet
-  const hasPorts = protocol === TCP.protocol || protocol === UDP.protocol
-  const code = version === 6 ? ICMP6.codePort : hasPorts ? ICMP4.codePort : ICMP4.codeProtocol
-  return icmpError(packet, version === 4 ? ICMP4.unreachable : ICMP6.unreachable, code)
+/**
+ * Port unreachable; for a protocol without ports host unreachable when its service has no container, and without a
+ * service protocol unreachable over IPv4, over IPv6 a parameter problem that points at the next header nobody takes
+ * (RFC 8200 section 4).
+ */
+export function unreachable(packet: Packet, reason: 'port-closed' | 'no-container'): Uint8Array {
+  const { unreachable, codePort, codeHost } = packet.version === 4 ? ICMP4 : ICMP6
+  if (packet.protocol === UDP.protocol) return icmpError(packet, unreachable, codePort)
+  if (reason === 'no-container') return icmpError(packet, unreachable, codeHost)
+  return packet.version === 4
+    ? icmpError(packet, unreachable, ICMP4.codeProtocol)
+    : icmpError(packet, ICMP6.parameterProblem, ICMP6.codeNextHeader, nextHeaderAt(packet))
 }
 
-function icmpError(packet: Packet, type: number, code: number): Uint8Array {
+/** Where the field is that names the packet's protocol: behind a fragment header it is that one's first. */
+const nextHeaderAt = ({ transport }: Packet): number =>
+  transport === IPV6.length ? IPV6.nextHeader : IPV6.length + IPV6_FRAGMENT.nextHeader
+
+function icmpError(packet: Packet, type: number, code: number, pointer = 0): Uint8Array {
   const { version } = packet
   const start = headerLength(version)
   const quoted = Math.min(packet.length, ERROR_AT_MOST[version] - start - ICMP.headerLength)
   const protocol = icmpProtocol(version)
-  const error = ipHeader(packet, ICMP.headerLength + quoted, protocol, INTERNETWORK_CONTROL)
+  const typeOfService = version === 4 ? INTERNETWORK_CONTROL : 0
+  const error = ipHeader(packet, ICMP.headerLength + quoted, protocol, typeOfService)
   error[start + ICMP.type] = type
   error[start + ICMP.code] = code
+  store32(error, start + ICMP.pointer, pointer)
   error.set(packet.bytes.subarray(0, quoted), start + ICMP.headerLength)
   if (version === 6) return withTransportChecksum(error, 6, protocol, ICMP.checksum)
   store16(error, start + ICMP.checksum, checksumOf(sumOf(error, start, error.length)))
@@ -83,11 +128,15 @@ function icmpError(packet: Packet, type: number, code: number): Uint8Array {
 
 const headerLength = (version: 4 | 6): number => (version === 4 ? IPV4.minimumLength : IPV6.length)
 
+/** IPv6 has it as the traffic class, right behind the version's four bits. */
+const typeOfServiceOf = ({ bytes, version }: Packet): number =>
+  version === 4 ? bytes[IPV4.typeOfService]! : (load16(bytes, 0) >> 4) & 0xff
+
 /** A packet of zeros behind an IP header from the packet's destination to its source. */
 function ipHeader(to: Packet, payloadLength: number, protocol: number, typeOfService: number): Uint8Array {
   return to.version === 4
     ? ipv4Header(to, payloadLength, protocol, typeOfService)
-    : ipv6Header(to, payloadLength, protocol)
+    : ipv6Header(to, payloadLength, protocol, typeOfService)
 }
 
 function ipv4Header(
@@ -109,9 +158,14 @@ function ipv4Header(
   return reply
 }
 
-function ipv6Header({ bytes }: Packet, payloadLength: number, protocol: number): Uint8Array {
+function ipv6Header(
+  { bytes }: Packet,
+  payloadLength: number,
+  protocol: number,
+  typeOfService: number,
+): Uint8Array {
   const reply = new Uint8Array(IPV6.length + payloadLength)
-  reply[0] = 0x60
+  store16(reply, 0, 0x6000 | (typeOfService << 4))
   store16(reply, IPV6.payloadLength, payloadLength)
   reply[IPV6.nextHeader] = protocol
   reply[IPV6.hopLimit] = TIME_TO_LIVE
@@ -127,8 +181,7 @@ function withTransportChecksum(
   offset: number,
 ): Uint8Array {
   const start = headerLength(version)
-  const addresses = reply.subarray(version === 4 ? IPV4.source : IPV6.source, start)
-  const pseudo = pseudoHeaderSum(addresses, protocol, reply.length - start)
+  const pseudo = pseudoHeaderSum(addressesOf(reply, version), protocol, reply.length - start)
   store16(reply, start + offset, checksumOf(pseudo + sumOf(reply, start, reply.length)))
   return reply
 }

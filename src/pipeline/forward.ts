@@ -1,6 +1,6 @@
-import { isEchoRequest, isIcmp, type Packet } from '../packet/packet.ts'
-import { TCP, TCP_RST } from '../packet/tcp.ts'
-import { echoReply, tcpReset, unreachable } from './answer.ts'
+import { isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
+import { TCP } from '../packet/tcp.ts'
+import { echoReply, isAnswerable, tcpReset, unreachable } from './answer.ts'
 import { decide } from './decide.ts'
 import { addressOf, sourceKey, type Way } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
@@ -11,14 +11,14 @@ import type { Member } from './snapshot.ts'
 /** A packet to a public address: find the way in, decide, remember, rewrite. It never passes: see pipeline.ts. */
 export function forward(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
   const way = state.lookup.way(packet)
-  if (way === undefined) return withoutService(packet, state)
+  if (way === undefined) return withoutService(packet, state, isPartial)
   if (!isForwardable(packet)) return drop('unsupported', packet)
 
   const key = sourceKey(way, packet.source)
   const idle = state.lookup.idleOf(key.scope)
   const entry = state.table.lookup(key, state.now, idle)
   const decision = decide(packet, way, state.lookup, entry)
-  if (decision.reason === 'no-container') return withoutContainer(packet, way, state)
+  if (decision.reason === 'no-container') return withoutContainer(packet, way, state, isPartial)
 
   const { member, reason } = decision
   const origin = reason === 'pinned' ? 'pinned' : reason === 'known' ? entry!.origin : 'assigned'
@@ -33,10 +33,9 @@ export function forward(packet: Packet, state: PipelineState, isPartial: boolean
   }
 }
 
-/** Of ICMP only echo requests have an end to rewrite; what an extension header hides cannot be told. */
+/** Of ICMP only echo requests have an end to rewrite. */
 const isForwardable = (packet: Packet): boolean =>
-  (packet.hasTransport || packet.isFragment) &&
-  (!isIcmp(packet) || packet.isFragment || isEchoRequest(packet))
+  isRewritable(packet) && (!isIcmp(packet) || packet.isFragment || isEchoRequest(packet))
 
 function rewriteToContainer(
   packet: Packet,
@@ -58,29 +57,38 @@ function rewriteToContainer(
 }
 
 /** A public address, but no service on that port. */
-function withoutService(packet: Packet, state: PipelineState): Outcome {
+function withoutService(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
   if (packet.isFragment) return drop('fragment', packet)
   if (!packet.hasTransport) return drop('unsupported', packet)
   if (isEchoRequest(packet)) return answer('echo', echoReply(packet), packet)
   if (isIcmp(packet)) return drop('unsupported', packet)
   return state.lookup.snapshot.unserved === 'drop'
     ? drop('port-closed', packet)
-    : reject(packet, 'port-closed', state)
+    : reject(packet, 'port-closed', state, isPartial)
 }
 
-function withoutContainer(packet: Packet, { service }: Way, state: PipelineState): Outcome {
+function withoutContainer(
+  packet: Packet,
+  { service }: Way,
+  state: PipelineState,
+  isPartial: boolean,
+): Outcome {
   const outcome =
-    service.empty === 'drop' ? drop('no-container', packet) : reject(packet, 'no-container', state)
+    service.empty === 'drop' ? drop('no-container', packet) : reject(packet, 'no-container', state, isPartial)
   return { ...outcome, service: service.id }
 }
 
-/** A reset for TCP, an ICMP error for the rest; nothing for what must not be answered (RFC 1122 3.2.2, RFC 9293 3.10.7.1). */
-function reject(packet: Packet, reason: 'port-closed' | 'no-container', state: PipelineState): Outcome {
-  if (packet.protocol === TCP.protocol && packet.hasTransport)
-    return packet.tcpFlags & TCP_RST ? drop(reason, packet) : answer(reason, tcpReset(packet), packet)
-  if (!packet.hasTransport) return drop(reason, packet)
+/** A reset for TCP, an ICMP error for the rest. */
+function reject(
+  packet: Packet,
+  reason: 'port-closed' | 'no-container',
+  state: PipelineState,
+  isPartial: boolean,
+): Outcome {
+  if (!isAnswerable(packet, isPartial)) return drop(reason, packet)
+  if (packet.protocol === TCP.protocol) return answer(reason, tcpReset(packet), packet)
   return state.errors.take(state.now)
-    ? answer(reason, unreachable(packet), packet)
+    ? answer(reason, unreachable(packet, reason), packet)
     : drop('answer-limit', packet)
 }
 

@@ -1,4 +1,4 @@
-import { isEchoReply, isIcmp, type Packet } from '../packet/packet.ts'
+import { isEchoReply, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
 import { type EndpointWay, sourceKey } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
@@ -20,7 +20,7 @@ export function reply(packet: Packet, state: PipelineState, isPartial: boolean):
 
 /** Of ICMP only echo replies come from an endpoint; errors and extension headers are not read here. */
 const isAnswer = (packet: Packet): boolean =>
-  packet.isFragment || (packet.hasTransport && (!isIcmp(packet) || isEchoReply(packet)))
+  isRewritable(packet) && (!isIcmp(packet) || packet.isFragment || isEchoReply(packet))
 
 function hasAsked(packet: Packet, way: EndpointWay, { table, lookup, now }: PipelineState): boolean {
   const key = sourceKey(way, packet.destination)

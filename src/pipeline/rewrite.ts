@@ -36,9 +36,9 @@ export function rewriteEnd(
   store16(packet.bytes, checksumAt, after)
 }
 
-/** RFC 768: a UDP checksum of zero says that the sender computed none, so a computed zero goes out as ffff. */
+/** A zero says that the sender computed none, so a computed zero goes out as ffff (RFC 768, RFC 3828 section 3.1). */
 function updateTransportChecksum(protocol: number, before: number, delta: number): number {
-  if (protocol !== UDP.protocol) return updateChecksum(before, delta)
+  if (protocol !== UDP.protocol && protocol !== UDP_LITE) return updateChecksum(before, delta)
   return before === 0 ? 0 : updateChecksum(before, delta) || 0xffff
 }
 

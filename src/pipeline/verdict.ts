@@ -22,7 +22,7 @@ export const REASONS = [
   ['drop', 'bad-version'], // neither IPv4 nor IPv6
   ['drop', 'bad-header-length'], // IPv4 IHL below 5 or past the packet's end
   ['drop', 'bad-total-length'], // the IP length field disagrees with the bytes received
-  ['drop', 'short-transport'], // shorter than its TCP, UDP or ICMP header
+  ['drop', 'short-transport'], // shorter than its TCP, UDP, ICMP or IPv6 fragment header
   ['drop', 'bad-offload'], // a virtio-net header no kernel would write
   ['drop', 'fragment'], // a fragment whose port cannot be told
   ['drop', 'unsupported'], // to a public address, in a form this version does not handle

@@ -121,11 +121,14 @@ export class Traffic {
   #damaged(packet: Uint8Array): Uint8Array {
     const random = this.#random
     const damaged = packet.slice()
-    switch (random.below(4)) {
+    switch (random.below(5)) {
       case 0:
         return damaged.subarray(0, random.below(damaged.length + 1))
       case 1:
         return new Uint8Array(Buffer.concat([damaged, random.bytes(1 + random.below(40))]))
+      case 2: // IPv4: another header length; chance alone hardly finds one beside a right total length
+        if (damaged.length > 0) damaged[0] = (damaged[0]! & 0xf0) | random.below(16)
+        return damaged
       default:
         for (let flips = 1 + random.below(3); flips > 0 && damaged.length > 0; flips--)
           damaged[random.below(Math.min(damaged.length, 64))] = random.below(256)

@@ -19,8 +19,8 @@ struct ParsedPacket {
   uint32_t transport;  // where the transport header starts
   Address source, destination;
   bool is_v6;
-  uint8_t protocol;    // IPv6: the next header, which may be an extension header
-  bool is_fragment;    // a part of a larger packet
+  uint8_t protocol;    // IPv6: the next header, a fragment header skipped; it may be an extension header
+  bool is_fragment;    // a part of a larger packet; a whole one with a fragment header (RFC 6946) is none
   bool has_transport;  // false in later fragments and behind extension headers: no transport header to read
   uint16_t source_port, destination_port;  // network order; TCP and UDP with has_transport, 0 otherwise
   uint8_t tcp_flags;                       // TCP with has_transport; 0 otherwise
@@ -34,6 +34,11 @@ inline bool is_echo_request(const ParsedPacket& packet) {
 }
 inline bool is_echo_reply(const ParsedPacket& packet) {
   return packet.icmp_type == (packet.is_v6 ? icmp::kEchoReply6 : icmp::kEchoReply4);
+}
+
+// False where an extension header hides the checksum that a new address would have to change.
+inline bool is_rewritable(const ParsedPacket& packet) {
+  return !packet.is_v6 || !ipv6::hides_transport(packet.protocol);
 }
 
 // Why bytes are no packet; each is a reason of `drop` (pipeline/verdict.h), in the same order.
@@ -78,8 +83,8 @@ inline Malformed parse_ipv4(ParsedPacket& packet, uint32_t received) {
   if (received < ipv4::kMinimumLength) return Malformed::kShortPacket;
   packet.transport = (bytes[0] & 0xfu) * 4;
   packet.length = load16(bytes + ipv4::kTotalLength);
-  if (packet.transport < ipv4::kMinimumLength) return Malformed::kBadHeaderLength;
-  if (packet.length > received || packet.length < packet.transport) return Malformed::kBadTotalLength;
+  if (packet.length > received || packet.length < ipv4::kMinimumLength) return Malformed::kBadTotalLength;
+  if (packet.transport < ipv4::kMinimumLength || packet.transport > packet.length) return Malformed::kBadHeaderLength;
   const uint16_t fragment = load16(bytes + ipv4::kFragment);
   packet.is_v6 = false;
   packet.protocol = bytes[ipv4::kProtocol];
@@ -93,15 +98,22 @@ inline Malformed parse_ipv4(ParsedPacket& packet, uint32_t received) {
 inline Malformed parse_ipv6(ParsedPacket& packet, uint32_t received) {
   const uint8_t* bytes = packet.bytes;
   if (received < ipv6::kLength) return Malformed::kShortPacket;
-  packet.transport = ipv6::kLength;
   packet.length = ipv6::kLength + load16(bytes + ipv6::kPayloadLength);
   if (packet.length > received) return Malformed::kBadTotalLength;
   packet.is_v6 = true;
+  packet.transport = ipv6::kLength;
   packet.protocol = bytes[ipv6::kNextHeader];
+  uint16_t fragment = 0;
+  if (packet.protocol == ipv6::kFragmentHeader) {
+    packet.transport += ipv6::kFragmentLength;
+    if (packet.length < packet.transport) return Malformed::kShortTransport;
+    packet.protocol = bytes[ipv6::kLength + ipv6::kFragmentNextHeader];
+    fragment = load16(bytes + ipv6::kLength + ipv6::kFragment);
+  }
   packet.source = address_from(bytes + ipv6::kSource, true);
   packet.destination = address_from(bytes + ipv6::kDestination, true);
-  packet.is_fragment = packet.protocol == ipv6::kFragmentHeader;
-  packet.has_transport = !packet.is_fragment && !ipv6::is_extension_header(packet.protocol);
+  packet.is_fragment = (fragment & (ipv6::kMoreFragments | ipv6::kFragmentOffset)) != 0;
+  packet.has_transport = (fragment & ipv6::kFragmentOffset) == 0 && !ipv6::hides_transport(packet.protocol);
   return parse_transport(packet);
 }
 

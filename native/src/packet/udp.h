@@ -7,6 +7,6 @@
 namespace onehop::udp {
 
 constexpr uint8_t kNumber = 17, kLiteNumber = 136;
-constexpr uint32_t kChecksum = 6, kHeaderLength = 8;
+constexpr uint32_t kLength = 4, kChecksum = 6, kHeaderLength = 8;
 
 }  // namespace onehop::udp

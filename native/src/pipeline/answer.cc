@@ -17,6 +17,11 @@ constexpr uint32_t kErrorAtMost4 = 576, kErrorAtMost6 = 1280;
 
 uint32_t header_length(const ParsedPacket& packet) { return packet.is_v6 ? ipv6::kLength : ipv4::kMinimumLength; }
 
+// IPv6 has it as the traffic class, right behind the version's four bits.
+uint8_t type_of_service_of(const ParsedPacket& packet) {
+  return packet.is_v6 ? static_cast<uint8_t>(load16(packet.bytes) >> 4) : packet.bytes[ipv4::kTypeOfService];
+}
+
 void write_ipv4_header(const ParsedPacket& to, uint32_t payload_length, uint8_t protocol, uint8_t type_of_service) {
   uint8_t* header = to.bytes;
   std::memset(header, 0, ipv4::kMinimumLength);
@@ -31,10 +36,10 @@ void write_ipv4_header(const ParsedPacket& to, uint32_t payload_length, uint8_t 
   put_raw16(header + ipv4::kChecksum, checksum_of(sum_of(header, ipv4::kMinimumLength)));
 }
 
-void write_ipv6_header(const ParsedPacket& to, uint32_t payload_length, uint8_t protocol) {
+void write_ipv6_header(const ParsedPacket& to, uint32_t payload_length, uint8_t protocol, uint8_t type_of_service) {
   uint8_t* header = to.bytes;
   std::memset(header, 0, ipv6::kLength);
-  header[0] = 0x60;
+  store16(header, static_cast<uint16_t>(0x6000 | type_of_service << 4));
   store16(header + ipv6::kPayloadLength, static_cast<uint16_t>(payload_length));
   header[ipv6::kNextHeader] = protocol;
   header[ipv6::kHopLimit] = kTimeToLive;
@@ -45,17 +50,22 @@ void write_ipv6_header(const ParsedPacket& to, uint32_t payload_length, uint8_t 
 // From the packet's destination to its source, over the packet's own header: returns the whole length.
 uint32_t write_ip_header(const ParsedPacket& to, uint32_t payload_length, uint8_t protocol, uint8_t type_of_service) {
   if (to.is_v6)
-    write_ipv6_header(to, payload_length, protocol);
+    write_ipv6_header(to, payload_length, protocol, type_of_service);
   else
     write_ipv4_header(to, payload_length, protocol, type_of_service);
   return header_length(to) + payload_length;
 }
 
+// Of the pseudo header with the addresses as they stand in the packet's header.
+uint64_t pseudo_sum_of(const ParsedPacket& packet, uint8_t protocol, uint32_t transport_length) {
+  const uint32_t addresses = packet.is_v6 ? ipv6::kSource : ipv4::kSource;
+  return pseudo_header_sum(packet.bytes + addresses, header_length(packet) - addresses, protocol, transport_length);
+}
+
 // Over a payload whose checksum field is zero.
 void write_transport_checksum(const ParsedPacket& to, uint32_t length, uint8_t protocol, uint32_t offset) {
   const uint32_t start = header_length(to);
-  const uint32_t addresses = to.is_v6 ? ipv6::kSource : ipv4::kSource;
-  const uint64_t pseudo = pseudo_header_sum(to.bytes + addresses, start - addresses, protocol, length - start);
+  const uint64_t pseudo = pseudo_sum_of(to, protocol, length - start);
   put_raw16(to.bytes + start + offset, checksum_of(pseudo + sum_of(to.bytes + start, length - start)));
 }
 
@@ -67,7 +77,29 @@ uint32_t segment_length(const ParsedPacket& packet) {
          ((packet.tcp_flags & tcp::kFin) != 0 ? 1 : 0);
 }
 
-uint32_t icmp_error(const ParsedPacket& packet, uint8_t type, uint8_t code) {
+bool is_sum_right(const ParsedPacket& packet, uint32_t transport_length) {
+  const uint64_t pseudo = pseudo_sum_of(packet, packet.protocol, transport_length);
+  return fold(pseudo + sum_of(packet.bytes + packet.transport, transport_length)) == 0xffff;
+}
+
+// Of TCP and UDP; other protocols' checksums are not looked at.
+bool is_intact(const ParsedPacket& packet) {
+  const uint32_t room = packet.length - packet.transport;
+  if (packet.protocol == tcp::kNumber) return is_sum_right(packet, room);
+  if (packet.protocol != udp::kNumber) return true;
+  const uint8_t* datagram = packet.bytes + packet.transport;
+  const uint16_t datagram_length = load16(datagram + udp::kLength);
+  if (datagram_length < udp::kHeaderLength || datagram_length > room) return false;
+  const bool has_checksum = raw16(datagram + udp::kChecksum) != 0;
+  return has_checksum ? is_sum_right(packet, datagram_length) : !packet.is_v6;  // IPv6 wants one: RFC 8200 section 8.1
+}
+
+// Where the field is that names the packet's protocol: behind a fragment header it is that one's first.
+uint32_t next_header_at(const ParsedPacket& packet) {
+  return packet.transport == ipv6::kLength ? ipv6::kNextHeader : ipv6::kLength + ipv6::kFragmentNextHeader;
+}
+
+uint32_t icmp_error(const ParsedPacket& packet, uint8_t type, uint8_t code, uint32_t pointer = 0) {
   const uint32_t start = header_length(packet);
   const uint32_t at_most = (packet.is_v6 ? kErrorAtMost6 : kErrorAtMost4) - start - icmp::kHeaderLength;
   const uint32_t quoted = std::min(packet.length, at_most);
@@ -77,7 +109,9 @@ uint32_t icmp_error(const ParsedPacket& packet, uint8_t type, uint8_t code) {
   std::memset(error, 0, icmp::kHeaderLength);
   error[icmp::kType] = type;
   error[icmp::kCode] = code;
-  const uint32_t length = write_ip_header(packet, icmp::kHeaderLength + quoted, protocol, kInternetworkControl);
+  store32(error + icmp::kPointer, pointer);
+  const uint8_t type_of_service = packet.is_v6 ? 0 : kInternetworkControl;
+  const uint32_t length = write_ip_header(packet, icmp::kHeaderLength + quoted, protocol, type_of_service);
   if (packet.is_v6)
     write_transport_checksum(packet, length, protocol, icmp::kChecksum);
   else
@@ -96,7 +130,12 @@ uint32_t echo_reply(const ParsedPacket& packet) {
   // The pseudo header's sum stays the same when source and destination change places.
   uint8_t* checksum = echo + icmp::kChecksum;
   put_raw16(checksum, update_checksum(raw16(checksum), word_delta(before, raw16(echo))));
-  return write_ip_header(packet, payload_length, packet.protocol, 0);
+  return write_ip_header(packet, payload_length, packet.protocol, type_of_service_of(packet));
+}
+
+bool is_answerable(const ParsedPacket& packet, bool is_partial) {
+  if (packet.is_fragment || !packet.has_transport || (packet.tcp_flags & tcp::kRst) != 0) return false;
+  return is_partial || is_intact(packet);
 }
 
 uint32_t tcp_reset(const ParsedPacket& packet) {
@@ -115,10 +154,13 @@ uint32_t tcp_reset(const ParsedPacket& packet) {
   return length;
 }
 
-uint32_t unreachable(const ParsedPacket& packet) {
-  if (packet.is_v6) return icmp_error(packet, icmp::kUnreachable6, icmp::kCodePort6);
-  const bool has_ports = packet.protocol == tcp::kNumber || packet.protocol == udp::kNumber;
-  return icmp_error(packet, icmp::kUnreachable4, has_ports ? icmp::kCodePort4 : icmp::kCodeProtocol4);
+uint32_t unreachable(const ParsedPacket& packet, bool is_served) {
+  const uint8_t type = packet.is_v6 ? icmp::kUnreachable6 : icmp::kUnreachable4;
+  if (packet.protocol == udp::kNumber)
+    return icmp_error(packet, type, packet.is_v6 ? icmp::kCodePort6 : icmp::kCodePort4);
+  if (is_served) return icmp_error(packet, type, packet.is_v6 ? icmp::kCodeHost6 : icmp::kCodeHost4);
+  if (!packet.is_v6) return icmp_error(packet, type, icmp::kCodeProtocol4);
+  return icmp_error(packet, icmp::kParameterProblem6, icmp::kCodeNextHeader6, next_header_at(packet));
 }
 
 }  // namespace onehop

@@ -6,13 +6,21 @@
 
 namespace onehop {
 
-// An echo request answered in place of the container: the same bytes with the ends exchanged.
+// An echo request answered in place of the container: the same bytes with the ends exchanged, and the request's
+// type of service (RFC 1812 section 4.3.2.5).
 uint32_t echo_reply(const ParsedPacket& packet);
+
+// Whether onehop may answer that nobody takes a packet: never a reset (RFC 9293 section 3.10.7.1), a part of a
+// packet, or what arrived damaged, for its port may be any other's (RFC 1122 section 4.1.3.4, RFC 9293 section
+// 3.1). A partial checksum has not travelled yet, so nothing can have damaged it.
+bool is_answerable(const ParsedPacket& packet, bool is_partial);
 
 // A reset as RFC 9293 section 3.10.7.1 wants it for a port nobody listens on.
 uint32_t tcp_reset(const ParsedPacket& packet);
 
-// Destination unreachable: port, or protocol for what has no ports over IPv4.
-uint32_t unreachable(const ParsedPacket& packet);
+// Port unreachable; for a protocol without ports host unreachable when a service takes it and has no container
+// (`is_served`), else protocol unreachable over IPv4, over IPv6 a parameter problem that points at the next header
+// nobody takes (RFC 8200 section 4).
+uint32_t unreachable(const ParsedPacket& packet, bool is_served);
 
 }  // namespace onehop

@@ -9,9 +9,9 @@ namespace onehop {
 
 namespace {
 
-// Of ICMP only echo requests have an end to rewrite; what an extension header hides cannot be told.
+// Of ICMP only echo requests have an end to rewrite.
 bool is_forwardable(const ParsedPacket& packet) {
-  return packet.is_fragment || (packet.has_transport && (!is_icmp(packet) || is_echo_request(packet)));
+  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_request(packet));
 }
 
 Origin origin_of(const Decision& decision, const DistributionTable::Found& found) {
@@ -44,20 +44,18 @@ Result answered(Code code, uint32_t length, const ParsedPacket& packet, Offload&
 
 struct Rejection {
   Code answer, drop;
+  bool is_served;
 };
-constexpr Rejection kPortClosed{Code::kAnswerPortClosed, Code::kDropPortClosed};
-constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContainer};
+constexpr Rejection kPortClosed{Code::kAnswerPortClosed, Code::kDropPortClosed, false};
+constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContainer, true};
 
-// A reset for TCP, an ICMP error for the rest; nothing for what must not be answered (RFC 1122 3.2.2,
-// RFC 9293 3.10.7.1).
+// A reset for TCP, an ICMP error for the rest.
 Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& offload,
               const PipelineState& state) {
-  if (!packet.has_transport) return dropped(rejection.drop, packet, packet.source);
-  if (packet.protocol == tcp::kNumber)
-    return (packet.tcp_flags & tcp::kRst) != 0 ? dropped(rejection.drop, packet, packet.source)
-                                               : answered(rejection.answer, tcp_reset(packet), packet, offload);
-  return state.errors.take(state.now) ? answered(rejection.answer, unreachable(packet), packet, offload)
-                                      : dropped(Code::kDropAnswerLimit, packet, packet.source);
+  if (!is_answerable(packet, offload.needs_checksum)) return dropped(rejection.drop, packet, packet.source);
+  if (packet.protocol == tcp::kNumber) return answered(rejection.answer, tcp_reset(packet), packet, offload);
+  if (!state.errors.take(state.now)) return dropped(Code::kDropAnswerLimit, packet, packet.source);
+  return answered(rejection.answer, unreachable(packet, rejection.is_served), packet, offload);
 }
 
 // A public address, but no service on that port.

@@ -9,7 +9,7 @@ namespace {
 
 // Of ICMP only echo replies come from an endpoint; errors and extension headers are not read here.
 bool is_answer(const ParsedPacket& packet) {
-  return packet.is_fragment || (packet.has_transport && (!is_icmp(packet) || is_echo_reply(packet)));
+  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_reply(packet));
 }
 
 Result pass(Code code, const ParsedPacket& packet) {

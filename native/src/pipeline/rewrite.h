@@ -54,9 +54,9 @@ inline uint8_t* transport_checksum(const ParsedPacket& packet) {
   return at + 2 > packet.length ? nullptr : packet.bytes + at;
 }
 
-// RFC 768: a UDP checksum of zero says that the sender computed none, so a computed zero goes out as ffff.
+// A zero says that the sender computed none, so a computed zero goes out as ffff (RFC 768, RFC 3828 section 3.1).
 inline uint16_t update_transport_checksum(uint8_t protocol, uint16_t before, uint64_t delta) {
-  if (protocol != udp::kNumber) return update_checksum(before, delta);
+  if (protocol != udp::kNumber && protocol != udp::kLiteNumber) return update_checksum(before, delta);
   if (before == 0) return 0;
   const uint16_t after = update_checksum(before, delta);
   return after == 0 ? 0xffff : after;
