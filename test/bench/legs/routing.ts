@@ -1,0 +1,15 @@
+import type { Leg } from '../leg.ts'
+
+/** The client calls the container's own address and the host does nothing but route. */
+export const routingLeg: Leg = {
+  name: 'routing',
+  title: 'kernel routing',
+  tools: [],
+  async start(lab) {
+    return {
+      address: lab.containers[0]!.address,
+      inspect: async () => undefined,
+      stop: async () => {},
+    }
+  },
+}

@@ -1,0 +1,7 @@
+import type { Load } from './load.ts'
+import { bulkLoads } from './loads/bulk.ts'
+import { latencyLoad } from './loads/latency.ts'
+import { webLoads } from './loads/web.ts'
+
+/** In the order of the report's columns. */
+export const LOADS: readonly Load[] = [...bulkLoads, latencyLoad, ...webLoads]

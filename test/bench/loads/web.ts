@@ -1,0 +1,37 @@
+import type { Load } from '../load.ts'
+import { webServer } from '../servers.ts'
+
+/** HTTP requests by 64 clients at once. */
+const web = (name: string, title: string, options: readonly string[]): Load => ({
+  name,
+  metrics: [{ name, title, unit: '/s' }],
+  tools: ['wrk'],
+  server: webServer,
+  async run(client, address, seconds) {
+    const argv = ['wrk', '--threads', '1', '--connections', '64', '--duration', `${seconds}s`, ...options]
+    return [readWrk(await client.run([...argv, `http://${address}:${webServer.port}/`]))]
+  },
+})
+
+/** More than this and the figure is not one of requests that were answered. */
+const MOST_FAILED = 0.001
+
+/** Requests per second, from what wrk prints; it counts failures apart and still exits 0. */
+export function readWrk(output: string): number {
+  const number = (pattern: RegExp): number => Number(pattern.exec(output)?.[1] ?? 0)
+  const requests = number(/(\d+) requests in/)
+  const failed =
+    number(/connect (\d+)/) +
+    number(/read (\d+)/) +
+    number(/write (\d+)/) +
+    number(/timeout (\d+)/) +
+    number(/Non-2xx or 3xx responses: (\d+)/)
+  if (requests === 0 || failed > requests * MOST_FAILED)
+    throw new Error(`wrk: ${failed} of ${requests} requests failed:\n${output}`)
+  return number(/Requests\/sec: +([0-9.]+)/)
+}
+
+export const webLoads: readonly Load[] = [
+  web('connections', 'new connections', ['--header', 'Connection: close']),
+  web('requests', 'requests, kept alive', []),
+]

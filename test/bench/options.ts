@@ -1,0 +1,83 @@
+import { parseArgs } from 'node:util'
+import type { Leg } from './leg.ts'
+import { DEFAULT_LEGS, LEGS } from './legs.ts'
+import type { Load } from './load.ts'
+import { LOADS } from './loads.ts'
+
+export interface Options {
+  readonly legs: readonly Leg[]
+  readonly loads: readonly Load[]
+  /** The engines alone, without a device. */
+  readonly engine: boolean
+  readonly rounds: number
+  readonly seconds: number
+  /** Whether a missed target makes the run fail. */
+  readonly check: boolean
+  readonly help: boolean
+}
+
+const ENGINE = 'engine'
+
+const names = (items: readonly { readonly name: string }[]): string =>
+  items.map(({ name }) => name).join(', ')
+
+export const USAGE = `npm run bench -- [OPTIONS]
+
+  --only LOAD,…     ${names(LOADS)}, ${ENGINE} (default: all)
+  --legs LEG,…      ${names(LEGS)}
+                    (default: ${names(DEFAULT_LEGS)})
+  --rounds N        how often each is measured (default: 5)
+  --seconds N       how long each time (default: 3)
+  --quick           one round of one second: whether it runs, not how fast
+  --check           exit 1 when a target is missed
+`
+
+/** Throws naming the option, its value and what was expected. */
+export function parseOptions(argv: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      only: { type: 'string', multiple: true },
+      legs: { type: 'string', multiple: true },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  const only = split(values.only)
+  const loads = only?.filter((name) => name !== ENGINE)
+  const [rounds, seconds] = values.quick ? [1, 1] : [5, 3]
+  return {
+    legs: choose('--legs', split(values.legs), LEGS) ?? DEFAULT_LEGS,
+    loads: choose('--only', loads, LOADS, [ENGINE]) ?? LOADS,
+    engine: only?.includes(ENGINE) ?? true,
+    rounds: positive('--rounds', values.rounds) ?? rounds,
+    seconds: positive('--seconds', values.seconds) ?? seconds,
+    check: values.check,
+    help: values.help,
+  }
+}
+
+const split = (values: readonly string[] | undefined): readonly string[] | undefined =>
+  values?.flatMap((value) => value.split(','))
+
+function choose<Item extends { readonly name: string }>(
+  option: string,
+  chosen: readonly string[] | undefined,
+  items: readonly Item[],
+  others: readonly string[] = [],
+): readonly Item[] | undefined {
+  const known = [...items.map(({ name }) => name), ...others]
+  for (const name of chosen ?? [])
+    if (!known.includes(name)) throw new Error(`${option} ${name}: expected any of ${known.join(', ')}`)
+  return chosen && items.filter(({ name }) => chosen.includes(name))
+}
+
+function positive(option: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (!/^[1-9][0-9]{0,3}$/.test(value))
+    throw new Error(`${option} ${value}: expected a whole number from 1 to 9999`)
+  return Number(value)
+}

@@ -1,0 +1,112 @@
+import { LEGS } from './legs.ts'
+import type { Metric } from './load.ts'
+import { LOADS } from './loads.ts'
+import type { Machine } from './machine.ts'
+import type { Failure, Sample } from './measure.ts'
+import { type Distribution, distributionOf, valuesOf } from './summary.ts'
+import type { Bound, Judgement } from './targets.ts'
+
+/** A figure of an engine by itself. */
+export interface EngineFigure {
+  readonly title: string
+  readonly unit: string
+  readonly bound: Bound
+  readonly value: Distribution
+  readonly isReached: boolean
+}
+
+/** Everything that a run found; what is written as JSON, and what the tables are made from. */
+export interface Results {
+  readonly at: string
+  readonly machine: Machine
+  readonly rounds: number
+  readonly seconds: number
+  readonly samples: readonly Sample[]
+  readonly failures: readonly Failure[]
+  readonly judgements: readonly Judgement[]
+  readonly engine: readonly EngineFigure[]
+  readonly inspections: Readonly<Record<string, unknown>>
+}
+
+/** Markdown that a terminal shows well, too. */
+export function formatReport(results: Results): string {
+  const tables = [trafficTable(results.samples), targetTable(results)].filter((table) => table !== '')
+  return [...tables, formatConditions(results)].join('\n')
+}
+
+/** A line a metric, a column a leg. */
+function trafficTable(samples: readonly Sample[]): string {
+  const legs = LEGS.filter(({ name }) => samples.some(({ leg }) => leg === name))
+  const metrics = METRICS.filter(({ name }) => samples.some(({ metric }) => metric === name))
+  if (metrics.length === 0) return ''
+  const rows = metrics.map((metric) => [
+    `${metric.title} (${metric.unit})`,
+    ...legs.map((leg) => formatDistribution(distributionOf(valuesOf(samples, metric.name, leg.name)))),
+  ])
+  return formatMarkdown([['', ...legs.map(({ title }) => title)], ...rows])
+}
+
+const METRICS: readonly Metric[] = LOADS.flatMap(({ metrics }) => metrics)
+
+function targetTable({ judgements, engine }: Results): string {
+  const rows = [
+    ...judgements.map((judgement) => [
+      nameTarget(judgement),
+      `${formatBound(judgement.bound)} ×`,
+      formatDistribution(judgement.ratio),
+      formatReached(judgement.isReached),
+    ]),
+    ...engine.map(({ title, unit, bound, value, isReached }) => [
+      `${title} (${unit})`,
+      formatBound(bound),
+      formatDistribution(value),
+      formatReached(isReached),
+    ]),
+  ]
+  return rows.length === 0 ? '' : formatMarkdown([['', 'wanted', 'measured', ''], ...rows])
+}
+
+const nameTarget = ({ leg, than, metric }: Judgement): string =>
+  `${METRICS.find(({ name }) => name === metric)!.title}: ${leg} / ${than}`
+
+const formatBound = ({ kind, limit }: Bound): string =>
+  `${kind === 'at least' ? '≥' : '≤'} ${formatNumber(limit)}`
+
+const formatReached = (isReached: boolean): string => (isReached ? 'reached' : '**missed**')
+
+export const formatDistribution = (distribution: Distribution | undefined): string => {
+  if (distribution === undefined) return '–'
+  const { median, least, most, count } = distribution
+  const spread = count > 1 ? ` (${formatNumber(least)}–${formatNumber(most)})` : ''
+  return formatNumber(median) + spread
+}
+
+/** Three digits that count, and thousands apart. */
+export function formatNumber(value: number): string {
+  if (value < 1000) return String(Number(value.toPrecision(3)))
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+function formatConditions({ machine, rounds, seconds, at, failures }: Results): string {
+  const { kernel, processor, processors, node } = machine
+  const many = rounds > 1 ? `medians of ${rounds} rounds (least–most)` : 'one round only'
+  const lines = [
+    `${many}, ${seconds} s each, all in one run and in turn; ratios are taken round by round.`,
+    `Linux ${kernel}, ${processors} × ${processor}, Node ${node.slice(1)}, ${at.slice(0, 10)}.`,
+    ...(failures.length > 0 ? [`${failures.length} measurements failed and are not in here.`] : []),
+  ]
+  return `${lines.join('\n').replace(/^./, (first) => first.toUpperCase())}\n`
+}
+
+/** The first row is the heading; the first column is text, the others are figures. */
+function formatMarkdown(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(3, ...rows.map((row) => row[i]!.length)))
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
+  const [heading, ...body] = rows.map((row) =>
+    line(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))),
+  )
+  const ruler = line(widths.map((width, i) => '-'.repeat(width - (i === 0 ? 0 : 1)) + (i === 0 ? '' : ':')))
+  return [heading, ruler, ...body].join('')
+}

@@ -1,0 +1,86 @@
+/**
+ * `npm run bench [-- OPTIONS]`: measures the ways from a client to a container beside each other, and the engines
+ * alone; prints the tables and writes them, and everything they were made from, into results/.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { measureEngines } from './engine-figures.ts'
+import { describeMachine, type Machine } from './machine.ts'
+import { type Listener, measure } from './measure.ts'
+import { type Options, parseOptions, USAGE } from './options.ts'
+import { formatNumber, formatReport, type Results } from './report.ts'
+import { judge } from './targets.ts'
+import { requireTools } from './tools.ts'
+
+const FOLDER = join(import.meta.dirname, 'results')
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseOptions(argv)
+  if (options.help) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const results = await runAll(options)
+  const report = formatReport(results)
+  writeResults(results, report)
+  process.stdout.write(`\n${report}`)
+  const isMissed = [...results.judgements, ...results.engine].some(({ isReached }) => !isReached)
+  return results.failures.length > 0 || (options.check && isMissed) ? 1 : 0
+}
+
+async function runAll(options: Options): Promise<Results> {
+  const { rounds, seconds } = options
+  const machine = describeMachine()
+  warnWhenBusy(machine)
+  const traffic = options.loads.length > 0 ? await measureTraffic(options) : NO_TRAFFIC
+  const engine = options.engine ? await measureEngines(rounds) : []
+  return {
+    at: new Date().toISOString(),
+    machine,
+    rounds,
+    seconds,
+    ...traffic,
+    judgements: judge(traffic.samples),
+    engine,
+  }
+}
+
+/** A daemon's thread, the client and the servers want two processors to themselves. */
+function warnWhenBusy({ load, processors }: Machine): void {
+  if (load < processors / 4) return
+  const busy = `${load.toFixed(1)} processes run already on ${processors} processors`
+  console.error(`bench: ${busy}: figures will be low and spread wide, and latencies be others' doing`)
+}
+
+const NO_TRAFFIC = { samples: [], failures: [], inspections: {} }
+
+function measureTraffic({ legs, loads, rounds, seconds }: Options) {
+  requireTools([...legs, ...loads, ...loads.map(({ server }) => server)].flatMap(({ tools }) => tools))
+  return measure({ legs, loads, rounds, seconds }, progress)
+}
+
+const progress: Listener = {
+  onSample(load, leg, samples) {
+    const values = load.metrics.map(({ unit }, i) => `${formatNumber(samples[i]!.value)} ${unit}`)
+    console.error(
+      `round ${samples[0]!.round}  ${load.name.padEnd(12)}  ${leg.name.padEnd(10)}  ${values.join('  ')}`,
+    )
+  },
+  onFailure({ round, load, leg, error }) {
+    console.error(`round ${round}  ${load.padEnd(12)}  ${leg.padEnd(10)}  failed: ${error}`)
+  },
+}
+
+/** The latest run under a fixed name, for the README and for charts. */
+function writeResults(results: Results, report: string): void {
+  mkdirSync(FOLDER, { recursive: true })
+  writeFileSync(join(FOLDER, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(join(FOLDER, 'latest.md'), report)
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`)
+  process.exitCode = 2
+}

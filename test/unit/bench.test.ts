@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { readIperf } from '../bench/loads/bulk.ts'
+import { readPercentile } from '../bench/loads/latency.ts'
+import { readWrk } from '../bench/loads/web.ts'
+import type { Sample } from '../bench/measure.ts'
+import { parseOptions } from '../bench/options.ts'
+import { formatNumber } from '../bench/report.ts'
+import { distributionOf, ratiosOf } from '../bench/summary.ts'
+import { judge } from '../bench/targets.ts'
+
+const sample = (round: number, leg: string, value: number, metric = 'bulk'): Sample => ({
+  round,
+  leg,
+  metric,
+  value,
+})
+
+describe('the summary of a benchmark', () => {
+  it('takes the middle of an odd number of values and the mean of the middle two of an even one', () => {
+    assert.deepEqual(distributionOf([9, 1, 5]), { median: 5, least: 1, most: 9, count: 3 })
+    assert.deepEqual(distributionOf([9, 1, 5, 7]), { median: 6, least: 1, most: 9, count: 4 })
+    assert.equal(distributionOf([]), undefined)
+  })
+
+  it('divides round by round and leaves out rounds in which one side is missing', () => {
+    const samples = [
+      sample(1, 'a', 6),
+      sample(1, 'b', 3),
+      sample(2, 'a', 8),
+      sample(3, 'a', 9),
+      sample(3, 'b', 9),
+    ]
+    assert.deepEqual(ratiosOf(samples, 'bulk', 'a', 'b'), [2, 1])
+    assert.deepEqual(ratiosOf(samples, 'p50', 'a', 'b'), [])
+  })
+
+  it('judges by the median ratio, and only what was measured', () => {
+    const rounds = [1.5, 1.7, 1.6].flatMap((ratio, i) => [
+      sample(i, 'onehop', ratio * 4),
+      sample(i, 'haproxy', 4),
+    ])
+    const verdicts = judge(rounds).map(({ than, isReached }) => ({ than, isReached }))
+    assert.deepEqual(verdicts, [{ than: 'haproxy', isReached: true }])
+    const slower = rounds.map((each) => (each.leg === 'onehop' ? { ...each, value: each.value * 0.9 } : each))
+    assert.equal(judge(slower)[0]?.isReached, false)
+  })
+
+  it('judges a latency the other way round', () => {
+    const of = (onehop: number) =>
+      judge([sample(1, 'onehop', onehop, 'p50'), sample(1, 'haproxy', 60, 'p50')])
+    assert.equal(of(60)[0]?.isReached, true)
+    assert.equal(of(61)[0]?.isReached, false)
+  })
+
+  it('prints three digits, and thousands apart', () => {
+    assert.deepEqual([0.6123, 1, 12.345, 999.4, 9987, 1234567.8].map(formatNumber), [
+      '0.612',
+      '1',
+      '12.3',
+      '999',
+      '9,987',
+      '1,234,568',
+    ])
+  })
+})
+
+describe('what the measuring programs print', () => {
+  it('is Gbit/s that arrived, for iperf3', () => {
+    const end = { sum_sent: { bits_per_second: 9e9 }, sum_received: { bits_per_second: 8.5e9 } }
+    assert.equal(readIperf(JSON.stringify({ end })), 8.5)
+  })
+
+  it('is a percentile in microseconds, for sockperf', () => {
+    const output =
+      'sockperf: ---> percentile 99.000 =   79.559\nsockperf: ---> percentile 50.000 =   25.838\n'
+    assert.equal(readPercentile(output, '50.000'), 25.838)
+    assert.equal(readPercentile(output, '99.000'), 79.559)
+    assert.throws(() => readPercentile('sockperf: ERROR: no route', '50.000'), /no percentile 50\.000/)
+  })
+
+  it('is requests a second, for wrk', () => {
+    assert.equal(readWrk(wrk(52_709)), 17_534.71)
+  })
+
+  it('is an error when requests failed, which wrk itself does not mind', () => {
+    const errors = '  Socket errors: connect 3, read 50, write 0, timeout 1\n'
+    assert.throws(() => readWrk(wrk(52_709, errors)), /54 of 52709 requests failed/)
+    assert.throws(() => readWrk(wrk(52_709, '  Non-2xx or 3xx responses: 99\n')), /99 of 52709/)
+    assert.throws(() => readWrk(wrk(0)), /0 of 0/)
+    assert.equal(readWrk(wrk(1_000_000, errors)), 17_534.71)
+  })
+})
+
+const wrk = (requests: number, errors = '') =>
+  `  ${requests} requests in 3.01s, 4.32MB read\n${errors}Requests/sec:  17534.71\nTransfer/sec:      1.44MB\n`
+
+describe("the benchmark's options", () => {
+  it('choose loads and legs, in the order of the report', () => {
+    const { loads, legs, engine, rounds } = parseOptions([
+      ...['--only', 'latency,bulk', '--legs', 'onehop', '--legs', 'haproxy', '--rounds', '7'],
+    ])
+    assert.deepEqual(
+      loads.map(({ name }) => name),
+      ['bulk', 'latency'],
+    )
+    assert.deepEqual(
+      legs.map(({ name }) => name),
+      ['haproxy', 'onehop'],
+    )
+    assert.equal(engine, false)
+    assert.equal(rounds, 7)
+  })
+
+  it('can choose the engines alone', () => {
+    const { loads, engine } = parseOptions(['--only', 'engine'])
+    assert.deepEqual(loads, [])
+    assert.equal(engine, true)
+  })
+
+  it('name what is wrong with them', () => {
+    assert.throws(() => parseOptions(['--only', 'bulk,speed']), /--only speed: expected any of bulk, /)
+    assert.throws(() => parseOptions(['--legs', 'nginx']), /--legs nginx: expected any of routing, /)
+    assert.throws(() => parseOptions(['--rounds', '0']), /--rounds 0: expected a whole number/)
+  })
+})
