@@ -79,6 +79,7 @@ class Stage {
   static async open(leg: Leg, loads: readonly Load[]): Promise<Stage> {
     const lab = await Lab.open({ containers: 1, http: [], udp: [] })
     try {
+      await forgetClosedConnections(lab)
       const servers = [...new Set(loads.map(({ server }) => server))]
       for (const server of servers) await startServer(server, lab, lab.containers[0]!)
       const ports = servers.map(({ port }) => port)
@@ -102,6 +103,18 @@ class Stage {
   async close(): Promise<void> {
     await this.started.stop()
     await this.lab.close()
+  }
+}
+
+/**
+ * One client address has 28,000 ports, and each stays taken for a minute after its connection: within seconds a load of
+ * new connections would measure how long connect(2) searches for a free one. Many clients, which the load stands for,
+ * have ports enough; so here closed connections are forgotten, in every namespace and for every leg.
+ */
+async function forgetClosedConnections({ client, host, containers }: Lab): Promise<void> {
+  for (const namespace of [client, host, ...containers.map((container) => container.namespace)]) {
+    await namespace.setSysctl('net/ipv4/tcp_max_tw_buckets', 0)
+    await namespace.setSysctl('net/ipv4/ip_local_port_range', '1024 65535')
   }
 }
 
