@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { measureEngines } from './engine-figures.ts'
+import { measureEngines } from './engine.ts'
 import { describeMachine, type Machine } from './machine.ts'
 import { type Listener, measure } from './measure.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
