@@ -5,10 +5,10 @@
   "target_defaults": {
     "cflags": ["-fPIC"],
     "cflags_cc": [
-      "-std=c++20", "-O2", "-g", "-fvisibility=hidden",
+      "-std=c++20", "-O3", "-g", "-fvisibility=hidden",
       "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow"
     ],
-    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-O3", "-fno-exceptions", "-fno-rtti"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-exceptions", "-fno-rtti"],
     "conditions": [
       ["sanitize!=''", {
         "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer"],
