@@ -1,8 +1,10 @@
 import type { Logger } from 'pino'
 import { serveApi } from './api/api.ts'
+import type { ContainersSource } from './api/containers.ts'
 import { buildStatus, type Status } from './api/status.ts'
 import { compileSnapshot } from './compile.ts'
 import type { Config } from './config/schema.ts'
+import { ContainerList } from './containers/container-list.ts'
 import type { DataPlane } from './dataplane/dataplane.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
 import { OnehopError } from './errors.ts'
@@ -79,6 +81,7 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   const dataPlane = createNativeDataPlane(config.table)
   const daemon = new Daemon(options, log, dataPlane, loadKey(config.key, stateDir))
   daemon.publish(config)
+  opened.onClose(() => daemon.close())
 
   if (routes) {
     await bringUp(networkIntent(config), { runDir })
@@ -104,6 +107,7 @@ class Daemon {
   readonly #identities = new Identities()
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
+  readonly #list = new ContainerList(() => this.publish(this.#config))
   #config: Config
   #reloading: Promise<void> = Promise.resolve()
 
@@ -116,8 +120,23 @@ class Daemon {
   }
 
   publish(config: Config): void {
-    this.#dataPlane.publish(compileSnapshot(config, this.#identities, this.#key))
+    const { stateOf } = this.#list
+    this.#dataPlane.publish(
+      compileSnapshot(this.#list.weighted(config), this.#identities, this.#key, stateOf),
+    )
     this.#config = config
+  }
+
+  /** What the operator asks for is in force when the call returns. */
+  readonly containers: ContainersSource = {
+    list: () => this.#list.standings(this.#config),
+    drain: (names, deadlineMs) => this.#list.drain(this.#config, names, deadlineMs),
+    undrain: (names) => this.#list.undrain(this.#config, names),
+    weigh: (names, weight) => this.#list.weigh(this.#config, names, weight),
+  }
+
+  close(): void {
+    this.#list.close()
   }
 
   /** One after the other: each SIGHUP reads what the file holds when its turn comes. */
@@ -141,6 +160,7 @@ class Daemon {
       identities: this.#identities,
       counters: this.#dataPlane.counters(),
       io: this.#dataPlane.io(),
+      stateOf: this.#list.stateOf,
     })
   }
 
@@ -164,6 +184,7 @@ class Daemon {
       const next = reload()
       refuseFixed(this.#config, next)
       await this.#apply(next)
+      this.#list.retain(next)
       this.#log.info({ services: next.services.length }, 'reloaded')
     } catch (error) {
       this.#log.error({ error: messageOf(error) }, 'reload refused; the config in force stays')

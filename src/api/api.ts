@@ -2,10 +2,12 @@ import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import fastify from 'fastify'
 import { OnehopError } from '../errors.ts'
+import { type ContainersSource, serveContainers } from './containers.ts'
 import type { Status } from './status.ts'
 
 /** What the API may ask of the daemon. */
 export interface ApiSource {
+  readonly containers: ContainersSource
   status(): Status
 }
 
@@ -16,7 +18,7 @@ export interface Api {
 /** The owner and its group may ask; nobody else. */
 const SOCKET_MODE = 0o660
 
-/** A request is a few lines; nothing here takes a body. */
+/** A request is a few lines and, at most, some names. */
 const LARGEST_BODY_BYTES = 64 * 1024
 const LONGEST_REQUEST_MS = 5_000
 
@@ -31,6 +33,7 @@ export async function serveApi(socketPath: string, source: ApiSource): Promise<A
     forceCloseConnections: true,
   })
   server.get('/v1/status', () => source.status())
+  serveContainers(server, source.containers)
   try {
     mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 })
     removeStaleSocket(socketPath)

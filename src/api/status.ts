@@ -50,6 +50,7 @@ export interface StatusParts {
   readonly identities: Identities
   readonly counters: Counters
   readonly io: IoCounters
+  readonly stateOf: (container: string) => ContainerState
 }
 
 export function buildStatus(parts: StatusParts): Status {
@@ -71,6 +72,7 @@ export function buildStatus(parts: StatusParts): Status {
     })),
     containers: containersOf(config).map((container) => ({
       ...container,
+      state: parts.stateOf(container.name),
       ...(counters.containers.get(identities.container(container.name)) ?? NO_TRAFFIC),
     })),
   }
@@ -101,13 +103,12 @@ const formatRule = ({
 }): string => (target === port ? `${port}/${protocol}` : `${port}/${protocol}->${target}`)
 
 /** Each container once, however many services it serves. */
-function containersOf({ services }: Config): Omit<ContainerStatus, keyof BothWays>[] {
+function containersOf({ services }: Config): Pick<ContainerStatus, 'name' | 'addresses'>[] {
   const containers = new Map(
     services.flatMap((service) => service.containers).map((container) => [container.name, container]),
   )
   return [...containers.values()].map(({ name, address, address6 }) => ({
     name,
     addresses: [address, address6].filter((own) => own !== undefined).map(formatAddress),
-    state: 'ready',
   }))
 }

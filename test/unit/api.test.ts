@@ -7,6 +7,7 @@ import test, { afterEach, beforeEach } from 'node:test'
 import { type Api, serveApi } from '../../src/api/api.ts'
 import { buildStatus } from '../../src/api/status.ts'
 import { parseConfig } from '../../src/config/load.ts'
+import { ContainerList } from '../../src/containers/container-list.ts'
 import { Identities } from '../../src/pipeline/identities.ts'
 import { codeOf } from '../../src/pipeline/outcome.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
@@ -53,6 +54,7 @@ function exampleStatus() {
       queues: 1,
       offload: ['tso4'],
     },
+    stateOf: () => 'draining',
   })
 }
 
@@ -70,8 +72,19 @@ afterEach(async () => {
 })
 
 const serve = async () => {
-  api = await serveApi(path, { status: exampleStatus })
+  const list = new ContainerList(() => {})
+  api = await serveApi(path, {
+    status: exampleStatus,
+    containers: {
+      list: () => list.standings(CONFIG),
+      drain: (names, deadlineMs) => list.drain(CONFIG, names, deadlineMs),
+      undrain: (names) => list.undrain(CONFIG, names),
+      weigh: (names, weight) => list.weigh(CONFIG, names, weight),
+    },
+  })
 }
+
+const containers = (...argv: readonly string[]) => onehop('containers', ...argv, '--socket', path, '--json')
 
 test('names what was counted, by service and by container', () => {
   const { verdicts, services, containers, routes } = exampleStatus()
@@ -89,7 +102,7 @@ test('names what was counted, by service and by container', () => {
   assert.deepEqual(services[1]!.ports, ['all'])
   assert.deepEqual(
     containers.map(({ name, addresses, state }) => ({ name, addresses, state })),
-    [{ name: 'a', addresses: ['10.0.0.1', 'fd00::1'], state: 'ready' }],
+    [{ name: 'a', addresses: ['10.0.0.1', 'fd00::1'], state: 'draining' }],
   )
 })
 
@@ -124,4 +137,40 @@ test('says where it cannot listen', async () => {
   writeFileSync(join(folder, 'file'), '')
   path = join(folder, 'file', 't0.sock')
   await assert.rejects(serve(), { code: 'E_SYSTEM', message: /file\/t0\.sock: mkdir: (EEXIST|ENOTDIR)$/ })
+})
+
+test('onehop containers changes the list and shows it in all services', async () => {
+  await serve()
+  const standing = { container: 'a', weight: 1 }
+  const config = { ...standing, state: 'ready', reason: 'config' }
+  const drained = { ...standing, state: 'draining', reason: 'operator', sinceSeconds: 0 }
+  const both = (expected: object) => ['web', 'all'].map((service) => ({ service, ...expected }))
+  const steps: [argv: string[], expected: object][] = [
+    [['list'], config],
+    [['drain', 'a'], drained],
+    [['undrain', 'a'], config],
+    [['weight', 'a', '0'], { ...config, weight: 0, reason: 'operator' }],
+  ]
+  for (const [argv, expected] of steps) {
+    const { code, stdout, stderr } = await containers(...argv)
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.deepEqual(JSON.parse(stdout), both(expected))
+  }
+})
+
+test('onehop containers says what it was asked wrongly', async () => {
+  await serve()
+  const wrong: [argv: string[], message: RegExp][] = [
+    [['drain', 'b'], /"b" is no container/],
+    [['drain', 'a', '--deadline', 'soon'], /--deadline "soon"; expected a time/],
+    [['drain', 'a', '--deadline', '8d'], /deadline: expected from 1s to 7d/],
+    [['weight', 'a', '257'], /weight: expected a whole number from 0 to 256/],
+    [['weight', 'a', 'x'], /weight "x"; expected a whole number/],
+  ]
+  for (const [argv, message] of wrong) {
+    const { code, stderr } = await containers(...argv)
+    assert.equal(code, 2)
+    assert.match(stderr, message)
+  }
+  assert.equal(JSON.parse((await containers('list')).stdout)[0].reason, 'config')
 })

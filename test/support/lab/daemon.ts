@@ -81,7 +81,7 @@ export class Daemon {
 
   /** Runs a command of the CLI that asks this daemon. */
   ask(command: string, ...argv: readonly string[]): Promise<Output> {
-    return this.#host.attempt([...this.#onehop, command, '--socket', this.#socket, ...argv])
+    return this.#host.attempt([...this.#onehop, command, ...argv, '--socket', this.#socket])
   }
 
   /** What `onehop status --json` prints. */

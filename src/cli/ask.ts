@@ -1,0 +1,81 @@
+import { request } from 'node:http'
+import type { Command } from 'commander'
+import { CONFIG_DEFAULTS } from '../config/schema.ts'
+import { OnehopError } from '../errors.ts'
+import { RUN_DIR, socketPathOf } from './run-dir.ts'
+
+export interface DaemonOptions {
+  readonly socket?: string
+  readonly runDir: string
+  readonly tun: string
+}
+
+/** The options by which a command finds the running daemon. */
+export const addDaemonOptions = (command: Command): Command =>
+  command
+    .option('--tun <name>', 'the daemon of this TUN interface', CONFIG_DEFAULTS.tun)
+    .option('--run-dir <path>', "the daemon's run directory", RUN_DIR)
+    .option('--socket <path>', "the daemon's control socket (default: <run-dir>/<tun>.sock)")
+
+const TIMEOUT_MS = 5_000
+/** 10,000 services with their counters are some megabytes. */
+const LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
+
+/**
+ * GETs `path` from the daemon, or POSTs `body` to it. Throws E_DAEMON when none answers with JSON, E_USAGE when it
+ * refuses what it was asked.
+ */
+export async function askDaemon(options: DaemonOptions, path: string, body?: unknown): Promise<unknown> {
+  const socketPath = options.socket ?? socketPathOf(options.runDir, options.tun)
+  const answer = await send(socketPath, path, body).catch((cause: NodeJS.ErrnoException) => {
+    throw new OnehopError('E_DAEMON', `${socketPath}: ${cause.code ?? cause.message}: ${remedyOf(cause)}`, {
+      cause,
+    })
+  })
+  const asked = `${socketPath}: ${body === undefined ? 'GET' : 'POST'} ${path}`
+  const value = readJson(answer.body, asked)
+  if (answer.status === 400) throw new OnehopError('E_USAGE', messageIn(value))
+  if (answer.status !== 200)
+    throw new OnehopError('E_DAEMON', `${asked} answers ${answer.status}; expected 200`)
+  return value
+}
+
+function readJson(text: string, asked: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new OnehopError('E_DAEMON', `${asked} answers something that is not JSON`, { cause })
+  }
+}
+
+const messageIn = (value: unknown): string => String((value as { message?: unknown } | null)?.message)
+
+function remedyOf({ code }: NodeJS.ErrnoException): string {
+  if (code === 'EACCES') return 'not allowed to ask the daemon; expected root or its group'
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') return 'no daemon answers here; is onehop run at work?'
+  return 'the daemon does not answer as it should'
+}
+
+function send(socketPath: string, path: string, body: unknown): Promise<{ status: number; body: string }> {
+  const method = body === undefined ? 'GET' : 'POST'
+  const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+  return new Promise((resolve, reject) => {
+    const options = { socketPath, path, method, headers, timeout: TIMEOUT_MS, agent: false }
+    const asking = request(options, (answer) => {
+      const chunks: Buffer[] = []
+      let length = 0
+      answer.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length > LARGEST_ANSWER_BYTES) asking.destroy(new Error('an answer too long'))
+        else chunks.push(chunk)
+      })
+      answer.on('error', reject)
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+      )
+    })
+    asking.on('timeout', () => asking.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)))
+    asking.on('error', reject)
+    asking.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+}

@@ -1,0 +1,187 @@
+import type { Config } from '../config/schema.ts'
+import { OnehopError } from '../errors.ts'
+
+/** `ready` takes new sources, `draining` keeps those it has, `down` takes none. */
+export type State = 'ready' | 'draining' | 'down'
+
+/** How a container stands in one service, and why. */
+export interface Standing {
+  readonly service: string
+  readonly container: string
+  readonly state: State
+  /** Its share of new sources, 0–256. */
+  readonly weight: number
+  /** `config`: as configured; `operator`: someone said so; `deadline`: the time given for draining is over. */
+  readonly reason: 'config' | 'operator' | 'deadline'
+  /** How long it has been in this state; undefined where it always was. */
+  readonly sinceSeconds: number | undefined
+  /** Until it goes from draining to down; undefined without a deadline. */
+  readonly leftSeconds: number | undefined
+}
+
+/** What an operator said of a container; it holds in all its services. */
+interface Order {
+  drain?: Drain | undefined
+  weight?: number
+}
+
+interface Drain {
+  readonly state: 'draining' | 'down'
+  readonly sinceMs: number
+  readonly deadlineMs: number | undefined
+  /** Calls the deadline off. */
+  readonly cancel: (() => void) | undefined
+}
+
+/** What the list has of time. */
+export interface Clock {
+  /** Never goes back. */
+  nowMs(): number
+  /** Calls `act` once after `ms`; what it returns calls that off. */
+  after(ms: number, act: () => void): () => void
+}
+
+const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (ms, act) => {
+    const timer = setTimeout(act, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+/** What setTimeout can wait is 24 days; a longer one would fire at once. */
+export const LONGEST_DEADLINE_MS = 7 * 86_400_000
+
+/**
+ * The container list: a config's containers with what the operator has said of them. `onChange` is called once a
+ * change, however many containers it names. Holds at most one order a container of the config.
+ */
+export class ContainerList {
+  readonly #orders = new Map<string, Order>()
+  readonly #onChange: () => void
+  readonly #clock: Clock
+
+  constructor(onChange: () => void, clock: Clock = systemClock) {
+    this.#onChange = onChange
+    this.#clock = clock
+  }
+
+  /** Known clients stay, new ones go elsewhere; after `deadlineMs` it is down. Throws E_USAGE for a name not in `config`. */
+  drain(config: Config, names: readonly string[], deadlineMs: number | undefined): void {
+    this.#change(config, names, (order, name) => {
+      order.drain?.cancel?.()
+      const cancel =
+        deadlineMs === undefined ? undefined : this.#clock.after(deadlineMs, () => this.#end(name))
+      order.drain = { state: 'draining', ...this.#since(order), deadlineMs: this.#in(deadlineMs), cancel }
+    })
+  }
+
+  /** Takes back `drain`. */
+  undrain(config: Config, names: readonly string[]): void {
+    this.#change(config, names, (order) => {
+      order.drain?.cancel?.()
+      order.drain = undefined
+    })
+  }
+
+  /** Overrides the config's weight, 0–256. */
+  weigh(config: Config, names: readonly string[], weight: number): void {
+    this.#change(config, names, (order) => {
+      order.weight = weight
+    })
+  }
+
+  readonly stateOf = (container: string): State => this.#orders.get(container)?.drain?.state ?? 'ready'
+
+  /** The config with the operator's weights in the place of its own; itself when there are none. */
+  weighted(config: Config): Config {
+    if (![...this.#orders.values()].some(({ weight }) => weight !== undefined)) return config
+    const services = config.services.map((service) => {
+      const containers = service.containers.map((container) => {
+        const weight = this.#orders.get(container.name)?.weight
+        return weight === undefined ? container : { ...container, weight }
+      })
+      return containers.every((container, i) => container === service.containers[i])
+        ? service
+        : { ...service, containers }
+    })
+    return { ...config, services }
+  }
+
+  /** Forgets what was said of containers that a reload took away. */
+  retain(config: Config): void {
+    const names = namesOf(config)
+    for (const [name, { drain }] of this.#orders)
+      if (!names.has(name)) {
+        drain?.cancel?.()
+        this.#orders.delete(name)
+      }
+  }
+
+  standings(config: Config): readonly Standing[] {
+    return config.services.flatMap((service) =>
+      service.containers.map(({ name, weight }) => ({
+        service: service.name,
+        container: name,
+        ...this.#standing(name, weight),
+      })),
+    )
+  }
+
+  close(): void {
+    for (const { drain } of this.#orders.values()) drain?.cancel?.()
+    this.#orders.clear()
+  }
+
+  #standing(name: string, configWeight: number): Omit<Standing, 'service' | 'container'> {
+    const order = this.#orders.get(name)
+    const { state = 'ready', sinceMs, deadlineMs } = order?.drain ?? {}
+    const isOrdered = order?.drain !== undefined || order?.weight !== undefined
+    return {
+      state,
+      weight: order?.weight ?? configWeight,
+      reason: state === 'down' ? 'deadline' : isOrdered ? 'operator' : 'config',
+      sinceSeconds: sinceMs === undefined ? undefined : seconds(this.#clock.nowMs() - sinceMs),
+      leftSeconds: deadlineMs === undefined ? undefined : seconds(deadlineMs - this.#clock.nowMs()),
+    }
+  }
+
+  /** All of them or, when one is unknown, none. */
+  #change(config: Config, names: readonly string[], change: (order: Order, name: string) => void): void {
+    const known = namesOf(config)
+    const unknown = names.find((name) => !known.has(name))
+    if (unknown !== undefined)
+      throw new OnehopError(
+        'E_USAGE',
+        `"${unknown}" is no container; expected one of: onehop containers list`,
+      )
+    for (const name of names) {
+      const order = this.#orders.get(name) ?? {}
+      change(order, name)
+      if (order.drain === undefined && order.weight === undefined) this.#orders.delete(name)
+      else this.#orders.set(name, order)
+    }
+    this.#onChange()
+  }
+
+  /** A new deadline for one that is draining already does not begin its draining anew. */
+  #since({ drain }: Order): Pick<Drain, 'sinceMs'> {
+    return { sinceMs: drain?.state === 'draining' ? drain.sinceMs : this.#clock.nowMs() }
+  }
+
+  #in(deadlineMs: number | undefined): number | undefined {
+    return deadlineMs === undefined ? undefined : this.#clock.nowMs() + deadlineMs
+  }
+
+  #end(name: string): void {
+    const order = this.#orders.get(name)
+    if (order?.drain === undefined) return
+    order.drain = { state: 'down', sinceMs: this.#clock.nowMs(), deadlineMs: undefined, cancel: undefined }
+    this.#onChange()
+  }
+}
+
+const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000))
+
+const namesOf = ({ services }: Config): ReadonlySet<string> =>
+  new Set(services.flatMap(({ containers }) => containers.map(({ name }) => name)))
