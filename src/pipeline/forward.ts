@@ -20,8 +20,7 @@ export function forward(packet: Packet, state: PipelineState, isPartial: boolean
   const decision = decide(packet, way, state.lookup, entry)
   if (decision.reason === 'no-container') return withoutContainer(packet, way, state, isPartial)
 
-  const { member, reason } = decision
-  const origin = reason === 'pinned' ? 'pinned' : reason === 'known' ? entry!.origin : 'assigned'
+  const { member, reason, origin } = decision
   state.table.remember(key, member.container, origin, packet, state.now, idle)
   rewriteToContainer(packet, way, member, state, isPartial)
   return {

@@ -11,6 +11,7 @@ export const REASONS = [
   ['forward', 'pinned'], // a pin matched
   ['forward', 'known'], // an entry was found
   ['forward', 'chosen'], // no entry: the algorithm picked
+  ['forward', 'unpinned'], // pins cover the source, but none of their containers can take it: the entry or the algorithm
   ['reply', 'endpoint'], // the endpoint alone named the public address
   ['reply', 'flow'], // several public addresses share the endpoint: the flow named it
   ['answer', 'echo'], // echo request to a public address

@@ -253,6 +253,35 @@ for (const [name, create] of ENGINES)
       )
     })
 
+    test('says when a source falls back from a pin, from its first packet until the container is up again', () => {
+      const yaml = `${TWO}
+    pins: [{source: 198.51.100.0/29, container: two}]`
+      const scene = new Scene(create, yaml)
+      scene.publish(yaml, { two: 'down' })
+      const outcome = scene.send()
+      assert.equal(verdictOf(outcome), 'forward unpinned')
+      assert.equal(scene.containerOf(outcome), 'one')
+      assert.equal(verdictOf(scene.connect()), 'forward unpinned')
+      assert.deepEqual(
+        scene.entries().map(({ origin }) => origin),
+        ['assigned'],
+      )
+      assert.equal(verdictOf(scene.send({ source: OTHER })), 'forward chosen')
+      scene.publish(yaml)
+      const back = scene.send()
+      assert.equal(verdictOf(back), 'forward pinned')
+      assert.equal(scene.containerOf(back), 'two')
+      assert.equal(scene.engine.counters().table.moved, 1)
+    })
+
+    test('takes a draining container for a pin that leads to it', () => {
+      const yaml = `${TWO}
+    pins: [{source: 198.51.100.7, container: two}]`
+      const scene = new Scene(create, yaml)
+      scene.publish(yaml, { two: 'draining' })
+      assert.equal(verdictOf(scene.send()), 'forward pinned')
+    })
+
     test('gives the sources of one affinity prefix one entry', () => {
       const scene = new Scene(create, TWO.replace('idle: 30s', 'prefix4: 24'))
       const { source } = scene.connect(CLIENT)

@@ -14,17 +14,6 @@ bool is_forwardable(const ParsedPacket& packet) {
   return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_request(packet));
 }
 
-Origin origin_of(const Decision& decision, const DistributionTable::Found& found) {
-  switch (decision.code) {
-    case Code::kForwardPinned:
-      return Origin::kPinned;
-    case Code::kForwardKnown:
-      return found.value.origin;
-    default:
-      return Origin::kAssigned;
-  }
-}
-
 void rewrite_to_container(const ParsedPacket& packet, const Front& front, const Member& member, bool is_partial,
                           const PipelineState& state) {
   const Address& address = member.address[packet.is_v6];
@@ -90,7 +79,7 @@ Result forward(const ParsedPacket& packet, const Front* front, Offload& offload,
   if (decision.member == nullptr) return without_container(packet, *front, offload, state);
 
   const Member& member = *decision.member;
-  state.table.remember(key, found, member.container, origin_of(decision, found), packet, state.now);
+  state.table.remember(key, found, member.container, decision.origin, packet, state.now);
   rewrite_to_container(packet, *front, member, offload.needs_checksum, state);
   Result result = leaving(decision.code, Way::kContainer, packet.length, packet, key.source);
   result.service = front->service_id;

@@ -71,14 +71,13 @@ void SnapshotLookup::index_members() {
   }
 }
 
-// Only pins that can be used: whether they can depends on nothing but the snapshot.
+// All of them: a pin that cannot be used has to be told from none. A config has one pin a prefix.
 void SnapshotLookup::index_pins() {
   pins_ = Index(snapshot_.pins.size());
   pin_ranges_.resize(snapshot_.services.size());
   for (uint32_t service = 0; service < snapshot_.services.size(); service++) {
     std::vector<uint8_t> lengths[2];
     for (const Pin& pin : slice(snapshot_.pins, snapshot_.services[service].pins)) {
-      if (!snapshot_.members[pin.member].is_usable[pin.is_v6]) continue;
       pins_.insert(pin_key(service, pin.prefix, pin.length, pin.is_v6), pin.member);
       lengths[pin.is_v6].push_back(pin.length);
     }

@@ -79,15 +79,21 @@ class SnapshotLookup {
     return at == Index::kNone ? 0 : idle_[at];
   }
 
-  // The member of the longest pin that covers an address and whose container can take it, or null.
-  const Member* pinned(uint32_t service, const Address& address, bool is_v6) const {
+  struct Pinned {
+    const Member* member;  // of the longest pin that covers an address and whose container can take it, or null
+    bool is_covered;       // by any pin
+  };
+  Pinned pinned(uint32_t service, const Address& address, bool is_v6) const {
+    bool is_covered = false;
     const Range& lengths = pin_ranges_[service].lengths[is_v6];
     for (uint32_t i = lengths.first; i < lengths.first + lengths.count; i++) {
       const auto& [mask, length] = pin_lengths_[i];
       const uint32_t member = pins_.find(pin_key(service, masked(address, mask), length, is_v6));
-      if (member != Index::kNone) return &snapshot_.members[member];
+      if (member == Index::kNone) continue;
+      if (snapshot_.members[member].is_usable[is_v6]) return {&snapshot_.members[member], true};
+      is_covered = true;
     }
-    return nullptr;
+    return {nullptr, is_covered};
   }
 
   // The service's member for a container that is not down and has an address of the family, or null.

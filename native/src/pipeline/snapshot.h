@@ -56,7 +56,7 @@ struct alignas(64) Front {
   uint16_t target;      // the containers' port, network order; 0 when protocol is 0
   uint8_t protocol;     // 0: every protocol and port
   bool is_v6;
-  bool has_pins;        // of its family that can be used (lookup.h sets it)
+  bool has_pins;        // of its family (lookup.h sets it)
 };
 
 struct Range {

@@ -10,6 +10,7 @@ enum class Code : uint8_t {
   kForwardPinned,
   kForwardKnown,
   kForwardChosen,
+  kForwardUnpinned,
   kReplyEndpoint,
   kReplyFlow,
   kAnswerEcho,
@@ -31,7 +32,7 @@ enum class Code : uint8_t {
   kDropAnswerLimit,
 };
 
-constexpr bool is_forward(Code code) { return code <= Code::kForwardChosen; }
+constexpr bool is_forward(Code code) { return code <= Code::kForwardUnpinned; }
 constexpr bool is_reply(Code code) { return code == Code::kReplyEndpoint || code == Code::kReplyFlow; }
 
 struct VerdictReason {
@@ -43,6 +44,7 @@ inline constexpr VerdictReason kReasons[] = {
     {"forward", "pinned"},
     {"forward", "known"},
     {"forward", "chosen"},
+    {"forward", "unpinned"},
     {"reply", "endpoint"},
     {"reply", "flow"},
     {"answer", "echo"},

@@ -38,7 +38,7 @@ def everybody(t, f: Family):
 @case('pins-other-family', (V6,))
 def other_family(t, f: Family):
     """A pin to a container that has no address of the client's family gives way to a shorter one, and that to the
-    algorithm."""
+    algorithm, which says so."""
     only4 = Container('only-4', V4.containers[1])
     both = Container('web-1', V4.containers[0], f.containers[0])
     service = f.service(containers=[only4, both], addresses=[V4.public, f.public], pins=[
@@ -47,7 +47,7 @@ def other_family(t, f: Family):
         {'source': f.stranger, 'container': 'only-4'}])
     t.configure(service)
     t.forward(syn(f, f.client), 'pinned')
-    t.forward(syn(f, f.stranger), 'chosen', source=f.stranger)
+    t.forward(syn(f, f.stranger), 'unpinned', source=f.stranger)
 
 
 @case('pins-within-affinity', BOTH)
