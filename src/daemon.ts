@@ -5,6 +5,7 @@ import { buildStatus, type Status } from './api/status.ts'
 import { compileSnapshot } from './compile.ts'
 import type { Config } from './config/schema.ts'
 import { ContainerList } from './containers/container-list.ts'
+import { type HealthChange, HealthChecks } from './containers/health-checks.ts'
 import type { DataPlane } from './dataplane/dataplane.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
 import { OnehopError } from './errors.ts'
@@ -13,6 +14,7 @@ import { lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
 import { bringUp, networkIntent, takeDown } from './network/network.ts'
 import { Identities } from './pipeline/identities.ts'
+import type { ContainerState } from './pipeline/snapshot.ts'
 import { readVersion } from './version.ts'
 
 export interface DaemonOptions {
@@ -108,6 +110,7 @@ class Daemon {
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.publish(this.#config))
+  readonly #health = new HealthChecks((changes) => this.#turn(changes))
   #config: Config
   #reloading: Promise<void> = Promise.resolve()
 
@@ -120,22 +123,23 @@ class Daemon {
   }
 
   publish(config: Config): void {
-    const { stateOf } = this.#list
+    this.#health.update(config)
     this.#dataPlane.publish(
-      compileSnapshot(this.#list.weighted(config), this.#identities, this.#key, stateOf),
+      compileSnapshot(this.#list.weighted(config), this.#identities, this.#key, this.#stateOf),
     )
     this.#config = config
   }
 
   /** What the operator asks for is in force when the call returns. */
   readonly containers: ContainersSource = {
-    list: () => this.#list.standings(this.#config),
+    list: () => this.#list.standings(this.#config).map((standing) => this.#health.standing(standing)),
     drain: (names, deadlineMs) => this.#list.drain(this.#config, names, deadlineMs),
     undrain: (names) => this.#list.undrain(this.#config, names),
     weigh: (names, weight) => this.#list.weigh(this.#config, names, weight),
   }
 
   close(): void {
+    this.#health.close()
     this.#list.close()
   }
 
@@ -160,7 +164,7 @@ class Daemon {
       identities: this.#identities,
       counters: this.#dataPlane.counters(),
       io: this.#dataPlane.io(),
-      stateOf: this.#list.stateOf,
+      stateOf: this.#stateOf,
     })
   }
 
@@ -171,6 +175,19 @@ class Daemon {
       bridges: interfaces.bridges,
       services: services.length,
       offload: this.#dataPlane.io().offload,
+    }
+  }
+
+  readonly #stateOf = (container: string): ContainerState =>
+    this.#health.isUp(container) ? this.#list.stateOf(container) : 'down'
+
+  /** Published first: the log may wait for its reader. */
+  #turn(changes: readonly HealthChange[]): void {
+    this.publish(this.#config)
+    for (const { container, isUp, failure, knownMs } of changes) {
+      const publishedMs = Math.round(performance.now() - knownMs)
+      if (isUp) this.#log.info({ container, publishedMs }, 'container is up')
+      else this.#log.warn({ container, failure, publishedMs }, 'container is down')
     }
   }
 

@@ -1,4 +1,5 @@
 import { type Address, formatAddress, isAddress4 } from '../address.ts'
+import { healthPortOf } from './health.ts'
 import { formatPath, type Issue, type Path } from './issue.ts'
 import type { ContainerConfig, InterfacesConfig, PortRule, ServiceConfig } from './schema.ts'
 
@@ -64,6 +65,7 @@ function checkService({ path, service }: PlacedService): Issue[] {
     ...containers.flatMap((container, i) => checkContainer(container, service, [...path, 'containers', i])),
     ...checkEndpoints(service, path),
     ...checkAffinity(service, path),
+    ...checkHealth(service, path),
     ...checkUnique(
       pins.map(({ source }, i) => ({
         path: [...path, 'pins', i, 'source'],
@@ -119,6 +121,11 @@ function checkAffinity({ affinity }: ServiceConfig, path: Path): Issue[] {
   if (affinity.scope !== 'group' && affinity.group !== undefined)
     return [issue([...place, 'group'], `"${affinity.group}" without scope group; expected scope: group`)]
   return []
+}
+
+function checkHealth(service: ServiceConfig, path: Path): Issue[] {
+  if (service.health === undefined || healthPortOf(service, undefined) !== undefined) return []
+  return [issue([...path, 'health'], 'no port to check; expected port, for the service has no TCP port')]
 }
 
 function checkPinned({ pins, containers, name }: ServiceConfig, path: Path): Issue[] {

@@ -46,6 +46,8 @@ export interface ServiceConfig {
   readonly containers: readonly ContainerConfig[]
   readonly algorithm: 'maglev'
   readonly affinity: AffinityConfig
+  /** How containers are checked; undefined: each is taken to be up. */
+  readonly health?: HealthConfig | undefined
   readonly pins: readonly PinConfig[]
   /** What a client gets when no container can take it. */
   readonly empty: 'reject' | 'drop'
@@ -66,6 +68,21 @@ export interface ContainerConfig {
   readonly port: number | undefined
   /** 0–256; 0 takes no new sources. */
   readonly weight: number
+}
+
+/** A check of each of a service's containers, at the container's own address. */
+export interface HealthConfig {
+  readonly type: 'tcp' | 'http'
+  /** Undefined: the container's end of the service's first TCP port. */
+  readonly port: number | undefined
+  readonly path: string
+  /** The only HTTP status that passes; undefined: 200 to 399. */
+  readonly status: number | undefined
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** Passes in a row that turn it up, failures in a row that turn it down. */
+  readonly rise: number
+  readonly fall: number
 }
 
 export interface AffinityConfig {
@@ -281,6 +298,40 @@ const affinity = mapping({
   }),
 )
 
+const CHECK_TIME = 'a time such as 500ms, 2s or 1m, from 10ms to 1h'
+
+const checkTime = text(CHECK_TIME, (value) => {
+  const us = parseDurationUs(value)
+  const isFit = us !== undefined && us >= 10_000 && us <= 3_600 * SECOND_US
+  return isFit ? us / 1_000 : undefined
+})
+
+const httpPath = text('a path such as /healthz: "/" and printable ASCII without spaces', (value) =>
+  /^\/[\x21-\x7e]{0,1023}$/.test(value) ? value : undefined,
+)
+
+const health = mapping({
+  type: oneOf('tcp', 'http'),
+  port: integer(1, 65_535).optional(),
+  path: httpPath.prefault('/'),
+  status: integer(200, 599).optional(),
+  interval: checkTime.prefault('5s'),
+  timeout: checkTime.prefault('2s'),
+  rise: integer(1, 100).default(2),
+  fall: integer(1, 100).default(3),
+}).transform(
+  ({ interval: intervalMs, timeout: timeoutMs, ...given }): HealthConfig => ({
+    type: given.type,
+    port: given.port,
+    path: given.path,
+    status: given.status,
+    intervalMs,
+    timeoutMs,
+    rise: given.rise,
+    fall: given.fall,
+  }),
+)
+
 const pin = mapping({ source: prefix, container: name })
 
 const ADDRESSES = 'a list such as [203.0.113.10, "2001:db8::10"]'
@@ -292,6 +343,7 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   containers: list(container, 'a list such as [{name: web-1, address: 10.77.0.11}]'),
   algorithm: oneOf('maglev').default('maglev'),
   affinity: affinity.prefault({}),
+  health: health.optional(),
   pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),
   empty: oneOf('reject', 'drop').default('reject'),
 })

@@ -1,0 +1,162 @@
+import { formatAddress } from '../address.ts'
+import { healthPortOf } from '../config/health.ts'
+import type { Config, ContainerConfig, HealthConfig, ServiceConfig } from '../config/schema.ts'
+import type { Standing } from './container-list.ts'
+import { ASSUMED_UP, nextHealth } from './health.ts'
+import { type ProbeResult, type ProbeTarget, probe } from './probe.ts'
+
+/** A container that a check turned up or down. */
+export interface HealthChange {
+  readonly container: string
+  readonly isUp: boolean
+  /** What the last probe failed with; undefined when it is up. */
+  readonly failure: ProbeResult
+  /** When it was known, in performance.now()'s milliseconds. */
+  readonly knownMs: number
+}
+
+interface Plan extends HealthConfig {
+  readonly target: ProbeTarget
+}
+
+/** Each wait differs by up to this share, so that checks that began together drift apart. */
+const JITTER = 0.1
+
+/**
+ * Runs the checks that a config asks for: one timer and at most one open socket each, the first somewhere within the
+ * first interval. `onChange` gets all that turned in one round of the event loop at once, so that a host full of
+ * containers going down costs one snapshot.
+ */
+export class HealthChecks {
+  readonly #onChange: (changes: readonly HealthChange[]) => void
+  readonly #random: () => number
+  /** Container's name → what is asked of it → check. Services that ask the same share one. */
+  readonly #checks = new Map<string, Map<string, Check>>()
+  #turned: HealthChange[] = []
+
+  constructor(onChange: (changes: readonly HealthChange[]) => void, random: () => number = Math.random) {
+    this.#onChange = onChange
+    this.#random = random
+  }
+
+  /** Down as long as any of its checks says so; up without a check. */
+  isUp(container: string): boolean {
+    return this.#downSinceMs(container) === undefined
+  }
+
+  /** What is said of a container elsewhere, overruled where its checks failed. */
+  standing(standing: Standing): Standing {
+    const sinceMs = this.#downSinceMs(standing.container)
+    if (sinceMs === undefined) return standing
+    const sinceSeconds = Math.round((performance.now() - sinceMs) / 1000)
+    return { ...standing, state: 'down', reason: 'health', sinceSeconds, leftSeconds: undefined }
+  }
+
+  #downSinceMs(container: string): number | undefined {
+    for (const { downSinceMs } of this.#checks.get(container)?.values() ?? [])
+      if (downSinceMs !== undefined) return downSinceMs
+    return undefined
+  }
+
+  /** Follows the config: a check that is asked for as before goes on with what it knows. */
+  update(config: Config): void {
+    const wanted = plansOf(config)
+    for (const [container, checks] of this.#checks)
+      for (const [key, check] of checks)
+        if (!wanted.get(container)?.has(key)) this.#end(container, key, check)
+    for (const [container, plans] of wanted)
+      for (const [key, plan] of plans) this.#start(container, key, plan)
+  }
+
+  close(): void {
+    for (const checks of this.#checks.values()) for (const check of checks.values()) check.close()
+    this.#checks.clear()
+    this.#turned = []
+  }
+
+  /** Nothing is left to tell when it was closed meanwhile. */
+  #tell(): void {
+    const changes = this.#turned.splice(0)
+    if (changes.length > 0) this.#onChange(changes)
+  }
+
+  #start(container: string, key: string, plan: Plan): void {
+    const checks = this.#checks.get(container) ?? new Map<string, Check>()
+    if (checks.has(key)) return
+    const onTurn = (isUp: boolean, failure: ProbeResult) => this.#report(container, isUp, failure)
+    checks.set(key, new Check(plan, onTurn, this.#random))
+    this.#checks.set(container, checks)
+  }
+
+  #end(container: string, key: string, check: Check): void {
+    check.close()
+    const checks = this.#checks.get(container)!
+    checks.delete(key)
+    if (checks.size === 0) this.#checks.delete(container)
+  }
+
+  #report(container: string, isUp: boolean, failure: ProbeResult): void {
+    if (this.#turned.length === 0) setImmediate(() => this.#tell())
+    this.#turned.push({ container, isUp, failure, knownMs: performance.now() })
+  }
+}
+
+/** One target, probed again and again. */
+class Check {
+  readonly #plan: Plan
+  readonly #onTurn: (isUp: boolean, failure: ProbeResult) => void
+  readonly #random: () => number
+  #health = ASSUMED_UP
+  /** In performance.now()'s milliseconds; undefined while it is up. */
+  downSinceMs: number | undefined
+  #timer: NodeJS.Timeout
+  #cancel = () => {}
+
+  constructor(plan: Plan, onTurn: (isUp: boolean, failure: ProbeResult) => void, random: () => number) {
+    this.#plan = plan
+    this.#onTurn = onTurn
+    this.#random = random
+    this.#timer = setTimeout(() => this.#probe(), plan.intervalMs * random())
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#cancel()
+  }
+
+  #probe(): void {
+    this.#cancel = probe(this.#plan.target, (result) => this.#take(result))
+  }
+
+  #take(result: ProbeResult): void {
+    const wasUp = this.#health.isUp
+    this.#health = nextHealth(this.#health, result === undefined, this.#plan)
+    const spread = 1 + JITTER * (2 * this.#random() - 1)
+    this.#timer = setTimeout(() => this.#probe(), this.#plan.intervalMs * spread)
+    if (this.#health.isUp === wasUp) return
+    this.downSinceMs = wasUp ? performance.now() : undefined
+    this.#onTurn(!wasUp, result)
+  }
+}
+
+function plansOf({ services }: Config): ReadonlyMap<string, ReadonlyMap<string, Plan>> {
+  const plans = new Map<string, Map<string, Plan>>()
+  for (const service of services)
+    for (const container of service.containers) {
+      const plan = planOf(service, container)
+      if (plan === undefined) continue
+      const own = plans.get(container.name) ?? new Map<string, Plan>()
+      plans.set(container.name, own.set(JSON.stringify(plan), plan))
+    }
+  return plans
+}
+
+/** The container's IPv4 address, or its IPv6 address when it has only that. */
+function planOf(service: ServiceConfig, container: ContainerConfig): Plan | undefined {
+  const { health } = service
+  const address = container.address ?? container.address6
+  const port = healthPortOf(service, container)
+  if (health === undefined || address === undefined || port === undefined) return undefined
+  const { type, path, status, timeoutMs } = health
+  return { ...health, target: { type, host: formatAddress(address), port, path, status, timeoutMs } }
+}
