@@ -27,6 +27,7 @@
         "src/pipeline/pipeline.cc",
         "src/pipeline/forward.cc",
         "src/pipeline/answer.cc",
+        "src/pipeline/quoted.cc",
         "src/pipeline/reply.cc",
         "src/pipeline/engine.cc"
       ]

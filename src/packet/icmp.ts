@@ -4,6 +4,8 @@ export const ICMP = { type: 0, code: 1, checksum: 2, pointer: 4, headerLength: 8
 export const ICMP4 = {
   protocol: 1,
   echoReply: 0,
+  /** Unreachable, time exceeded, parameter problem. */
+  errors: [3, 11, 12] as readonly number[],
   unreachable: 3,
   echoRequest: 8,
   codeHost: 1,
@@ -14,6 +16,8 @@ export const ICMP4 = {
 export const ICMP6 = {
   protocol: 58,
   unreachable: 1,
+  /** Unreachable, packet too big, time exceeded, parameter problem. */
+  errors: [1, 2, 3, 4] as readonly number[],
   echoRequest: 128,
   echoReply: 129,
   codeHost: 3, // "address unreachable"

@@ -1,15 +1,18 @@
 import { isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
+import { isIcmpError } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
 import { echoReply, isAnswerable, tcpReset, unreachable } from './answer.ts'
 import { decide } from './decide.ts'
 import { addressOf, sourceKey, type Way } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
+import { forwardQuoted } from './quoted.ts'
 import { rewriteEnd } from './rewrite.ts'
 import type { Member } from './snapshot.ts'
 
 /** A packet to a public address: find the way in, decide, remember, rewrite. It never passes: see pipeline.ts. */
 export function forward(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
+  if (isIcmpError(packet)) return forwardQuoted(packet, state, isPartial)
   const way = state.lookup.way(packet)
   if (way === undefined) return withoutService(packet, state, isPartial)
   if (!isForwardable(packet)) return drop('unsupported', packet)

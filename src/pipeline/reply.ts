@@ -1,7 +1,9 @@
 import { isEchoReply, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
+import { isIcmpError } from '../packet/quoted.ts'
 import { type EndpointWay, sourceKey } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
+import { replyQuoted } from './quoted.ts'
 import { rewriteEnd } from './rewrite.ts'
 
 /**
@@ -9,6 +11,7 @@ import { rewriteEnd } from './rewrite.ts'
  * came through that and went to this container; otherwise it is none of onehop's business.
  */
 export function reply(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
+  if (isIcmpError(packet)) return replyQuoted(packet, state, isPartial)
   const ways = isAnswer(packet) ? state.lookup.endpointWays(packet) : []
   if (ways.length === 0) return pass(packet, 'not-ours')
   const asked = ways.filter((way) => hasAsked(packet, way, state))
@@ -18,7 +21,7 @@ export function reply(packet: Packet, state: PipelineState, isPartial: boolean):
     : flowReply(packet, asked, state, isPartial)
 }
 
-/** Of ICMP only echo replies come from an endpoint; errors and extension headers are not read here. */
+/** Of ICMP only echo replies come from an endpoint; extension headers are not read here. */
 const isAnswer = (packet: Packet): boolean =>
   isRewritable(packet) && (!isIcmp(packet) || packet.isFragment || isEchoReply(packet))
 

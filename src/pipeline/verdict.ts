@@ -12,8 +12,10 @@ export const REASONS = [
   ['forward', 'known'], // an entry was found
   ['forward', 'chosen'], // no entry: the algorithm picked
   ['forward', 'unpinned'], // pins cover the source, but none of their containers can take it: the entry or the algorithm
+  ['forward', 'quoted'], // an ICMP error about an answer: the quoted packet decides
   ['reply', 'endpoint'], // the endpoint alone named the public address
   ['reply', 'flow'], // several public addresses share the endpoint: the flow named it
+  ['reply', 'quoted'], // an ICMP error about a request
   ['answer', 'echo'], // echo request to a public address
   ['answer', 'port-closed'], // a public address, but no service on that port
   ['answer', 'no-container'], // the service has no container that can take the source
@@ -30,6 +32,7 @@ export const REASONS = [
   ['drop', 'port-closed'],
   ['drop', 'no-container'],
   ['drop', 'unknown-flow'], // a known client, but its flow was forgotten: which public address is unknown
+  ['drop', 'unrelated'], // an ICMP error to a public address about nothing that a container sent from there
   ['drop', 'answer-limit'], // more ICMP answers than allowed in this second
 ] as const satisfies readonly (readonly [Verdict, string])[]
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { Address } from '../../src/address.ts'
 import type { Engine } from '../../src/dataplane/dataplane.ts'
 import { NO_OFFLOAD } from '../../src/packet/offload.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
 import { ENGINES } from '../support/engines.ts'
-import { exchanged, hasRightSums } from '../support/packets.ts'
+import { buildPacket, exchanged, hasRightSums } from '../support/packets.ts'
 import { Random } from '../support/random.ts'
 import { Traffic } from '../support/traffic.ts'
 import { snapshotsOf, WORLDS } from '../support/worlds.ts'
@@ -56,6 +57,25 @@ for (const [name, create] of ENGINES)
       assert.ok(replied > PACKETS / (isServed ? 20 : 200), `only ${replied} replies`)
     })
 
+    test(`${name}: an error about a forwarded request quotes to the client what it sent (${world.name})`, () => {
+      const { engine, random, traffic, told } = open()
+      let quoted = 0
+      for (let n = 0; n < PACKETS; n++) {
+        const request = traffic.next().packet
+        const sound = isWhole(request) && hasRightSums(request) && isEchoOrPorts(request)
+        const { code, output } = engine.process(request.slice(), NOW, NO_OFFLOAD)
+        if (!sound || code > FORWARDED) continue
+        const error = engine.process(errorAbout(output!, random), NOW, NO_OFFLOAD)
+        assert.equal(REASONS[error.code]!.join(' '), 'reply quoted', `${told}, packet ${n}: ${hex(request)}`)
+        const quote = error.output!.subarray(isVersion4(request) ? 28 : 48)
+        assert.equal(hex(quote), hex(request.subarray(0, quote.length)), `${told}, packet ${n}`)
+        assert.ok(hasRightSums(error.output!), `${told}, packet ${n}: ${hex(error.output!)}`)
+        quoted++
+      }
+      const isServed = world.name !== 'empty services'
+      assert.ok(quoted > PACKETS / (isServed ? 20 : 200), `only ${quoted} errors`)
+    })
+
     test(`${name}: any bytes get one verdict and what leaves fits what came (${world.name})`, () => {
       const { engine, random, told } = open()
       for (let n = 0; n < PACKETS; n++) {
@@ -76,6 +96,27 @@ for (const [name, create] of ENGINES)
 
 /** Codes up to this are `forward`. */
 const FORWARDED = REASONS.findLastIndex(([verdict]) => verdict === 'forward')
+
+const isVersion4 = (packet: Uint8Array): boolean => packet[0]! >> 4 === 4
+
+/**
+ * From where the packet went, quoting 8 bytes of its transport header or more. Whole words: half a checksum cannot be
+ * restored, for the carry of the other half is lost.
+ */
+function errorAbout(packet: Uint8Array, random: Random): Uint8Array {
+  const is4 = isVersion4(packet)
+  const [at, bytes] = is4 ? [12, 4] : [8, 16]
+  const least = (is4 ? (packet[0]! & 0xf) * 4 : 40) + 8
+  const address = (from: number) =>
+    Buffer.from(packet.subarray(from, from + bytes)).toString('hex') as Address
+  return buildPacket({
+    source: address(at + bytes),
+    destination: address(at),
+    protocol: is4 ? 1 : 58,
+    type: is4 ? 3 : 1,
+    payload: packet.subarray(0, least + 2 * random.below(Math.ceil((packet.length - least + 1) / 2))),
+  })
+}
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 

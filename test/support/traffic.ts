@@ -43,10 +43,11 @@ export class Traffic {
   }
 
   #packet(): Uint8Array {
-    const kind = this.#random.below(16)
+    const kind = this.#random.below(18)
     if (kind < 7) return this.#request()
     if (kind < 13) return this.#answer() ?? this.#request()
     if (kind === 13) return this.#stray()
+    if (kind > 15) return this.#error()
     return kind === 14 ? this.#random.bytes(this.#random.below(120)) : this.#fromEndpoint()
   }
 
@@ -70,6 +71,36 @@ export class Traffic {
     if (answer[protocolAt] === 58 && answer.length > at)
       answer[at] = this.#random.pick([129, 129, 129, 1, 128])
     return withRightSums(answer)
+  }
+
+  /** An ICMP error about an answer that went out, or about a request at a container; mostly quoted in part. */
+  #error(): Uint8Array {
+    const random = this.#random
+    const about = this.#answers[random.below(this.#answers.length || 1)]
+    const isRequest = about !== undefined && random.oneIn(2)
+    const quoted = isRequest ? about : this.#publicAnswer()
+    const is4 = quoted[0]! >> 4 === 4
+    const [at, bytes] = is4 ? [12, 4] : [8, 16]
+    const destination = Buffer.from(quoted.subarray(at, at + bytes)).toString('hex') as Address
+    const cut = random.oneIn(2) ? quoted.length : random.below(quoted.length + 1)
+    return buildPacket({
+      source: this.#client(destination),
+      destination,
+      protocol: is4 ? 1 : 58,
+      type: random.pick(is4 ? [3, 3, 11, 12, 5] : [1, 2, 3, 4, 0]),
+      payload: quoted.subarray(0, cut),
+    })
+  }
+
+  /** As a client sees it. */
+  #publicAnswer(): Uint8Array {
+    const source = this.#random.pick(this.#publics)
+    return buildPacket({
+      ...this.#fields(source, this.#client(source)),
+      sourcePort: this.#random.pick(this.#ports),
+      destinationPort: this.#random.pick(CLIENT_PORTS),
+      ...(this.#random.oneIn(2) ? { type: source.length === 8 ? 0 : 129 } : {}),
+    })
   }
 
   #stray(): Uint8Array {

@@ -3,6 +3,7 @@
 #include "answer.h"
 #include "decide.h"
 #include "outcome.h"
+#include "quoted.h"
 #include "rewrite.h"
 
 namespace onehop {
@@ -70,6 +71,7 @@ Result without_container(const ParsedPacket& packet, const Front& front, Offload
 }  // namespace
 
 Result forward(const ParsedPacket& packet, const Front* front, Offload& offload, const PipelineState& state) {
+  if (is_icmp_error(packet)) return forward_quoted(packet, offload.needs_checksum, state);
   if (front == nullptr) return without_service(packet, offload, state);
   if (!is_forwardable(packet)) return dropped(Code::kDropUnsupported, packet, packet.source);
 

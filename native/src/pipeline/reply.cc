@@ -1,6 +1,7 @@
 #include "reply.h"
 
 #include "outcome.h"
+#include "quoted.h"
 #include "rewrite.h"
 
 namespace onehop {
@@ -62,6 +63,7 @@ Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_
 }  // namespace
 
 Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial, const PipelineState& state) {
+  if (is_icmp_error(packet)) return reply_quoted(packet, is_partial, state);
   if (ways.size() == 0) return pass(Code::kPassNotOurs, packet);
   if (ways.size() > 1) return flow_reply(packet, ways, is_partial, state);
   const EndpointWay& way = first_of(ways);

@@ -11,8 +11,10 @@ enum class Code : uint8_t {
   kForwardKnown,
   kForwardChosen,
   kForwardUnpinned,
+  kForwardQuoted,
   kReplyEndpoint,
   kReplyFlow,
+  kReplyQuoted,
   kAnswerEcho,
   kAnswerPortClosed,
   kAnswerNoContainer,
@@ -29,11 +31,12 @@ enum class Code : uint8_t {
   kDropPortClosed,
   kDropNoContainer,
   kDropUnknownFlow,
+  kDropUnrelated,
   kDropAnswerLimit,
 };
 
-constexpr bool is_forward(Code code) { return code <= Code::kForwardUnpinned; }
-constexpr bool is_reply(Code code) { return code == Code::kReplyEndpoint || code == Code::kReplyFlow; }
+constexpr bool is_forward(Code code) { return code <= Code::kForwardQuoted; }
+constexpr bool is_reply(Code code) { return code >= Code::kReplyEndpoint && code <= Code::kReplyQuoted; }
 
 struct VerdictReason {
   const char* verdict;
@@ -45,8 +48,10 @@ inline constexpr VerdictReason kReasons[] = {
     {"forward", "known"},
     {"forward", "chosen"},
     {"forward", "unpinned"},
+    {"forward", "quoted"},
     {"reply", "endpoint"},
     {"reply", "flow"},
+    {"reply", "quoted"},
     {"answer", "echo"},
     {"answer", "port-closed"},
     {"answer", "no-container"},
@@ -63,6 +68,7 @@ inline constexpr VerdictReason kReasons[] = {
     {"drop", "port-closed"},
     {"drop", "no-container"},
     {"drop", "unknown-flow"},
+    {"drop", "unrelated"},
     {"drop", "answer-limit"},
 };
 inline constexpr uint32_t kReasonCount = sizeof kReasons / sizeof kReasons[0];

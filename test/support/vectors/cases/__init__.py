@@ -1,2 +1,2 @@
 """Every module here registers its cases when it is imported."""
-from cases import all_protocols, closed, fragments, icmp, ip, links, malformed, pins, services, table, tcp, udp
+from cases import all_protocols, closed, fragments, icmp, ip, links, malformed, pins, quoted, services, table, tcp, udp

@@ -1,0 +1,132 @@
+import type { Address } from '../address.ts'
+import { load16, store16 } from '../packet/bytes.ts'
+import { fold, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
+import { ICMP } from '../packet/icmp.ts'
+import { isEchoReply, isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
+import { otherWay, parseQuoted } from '../packet/quoted.ts'
+import { TCP } from '../packet/tcp.ts'
+import { decide } from './decide.ts'
+import { addressOf, type EndpointWay, sourceKey, type Way } from './lookup.ts'
+import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
+import type { PipelineState } from './pipeline.ts'
+import { rewriteEnd, type Side } from './rewrite.ts'
+import type { Member } from './snapshot.ts'
+
+/**
+ * ICMP errors about packets that onehop rewrote. Whoever sent one, it concerns the flow that it quotes: the quoted
+ * packet decides, and is restored to what the error's receiver had sent (RFC 5508 section 4). Nothing is remembered
+ * or proved by an error, for anyone who can guess a flow can make one up.
+ */
+
+/** To a public address, about an answer that went out from there: to the container that sent the answer. */
+export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
+  const quoted = parseQuoted(packet)
+  if (quoted === undefined || quoted.source !== packet.destination || !isOfFlow(quoted, isEchoReply))
+    return drop('unrelated', packet)
+  const request = otherWay(quoted)
+  const way = state.lookup.way(request)
+  if (way === undefined) return drop(quoted.isFragment ? 'fragment' : 'unrelated', packet)
+
+  const key = sourceKey(way, request.source)
+  const entry = state.table.lookup(key, state.now, state.lookup.idleOf(key.scope))
+  const decision = decide(request, way, state.lookup, entry)
+  if (decision.reason === 'no-container') return drop('no-container', packet, way.service.id)
+
+  const { member } = decision
+  const container = state.lookup.snapshot.containers.get(member.container)!
+  const address = addressOf(container, packet.destination)!
+  rewriteError(packet, quoted, 'destination', address, endpointPort(way, member), isPartial)
+  return leaving('forward', packet, way, member.container, key.source)
+}
+
+/** From the containers' side, about a request: to the client, who knows nothing but the public address. */
+export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
+  const quoted = parseQuoted(packet)
+  if (quoted === undefined || quoted.source !== packet.destination || !isOfFlow(quoted, isEchoRequest))
+    return pass('not-ours', packet)
+  const answer = otherWay(quoted)
+  const ways = state.lookup.endpointWays(answer)
+  if (ways.length === 0) return pass('not-ours', packet)
+  const asked = ways.filter((way) => hasAsked(answer, way, state))
+  if (asked.length === 0) return pass('unknown-client', packet)
+  const way = ways.length === 1 ? ways[0] : asked.find(isOfEnd(answer, state))
+  if (way === undefined) return drop('unknown-flow', packet)
+
+  const { address, port } = way.front
+  rewriteError(packet, quoted, 'source', address, port, isPartial)
+  return leaving('reply', packet, way, way.container.id, sourceKey(way, packet.destination).source)
+}
+
+/** Of ICMP only echo belongs to a flow: an error about an error, say, does not. */
+const isOfFlow = (quoted: Packet, isEcho: (packet: Packet) => boolean): boolean =>
+  isRewritable(quoted) && (!isIcmp(quoted) || !quoted.hasTransport || isEcho(quoted))
+
+const endpointPort = ({ front }: Way, member: Member): number =>
+  front.protocol === 0 ? 0 : member.port || front.target
+
+function hasAsked(answer: Packet, way: EndpointWay, { table, lookup, now }: PipelineState): boolean {
+  const key = sourceKey(way, answer.destination)
+  return table.lookup(key, now, lookup.idleOf(key.scope))?.container === way.container.id
+}
+
+/** Whether a way is the one that the flow used. */
+function isOfEnd(answer: Packet, { flows }: PipelineState): (way: EndpointWay) => boolean {
+  const end = flows.lookup(flowOf(answer, 'destination', answer.source, answer.sourcePort))
+  return ({ front }) => front.address === end?.address && (front.protocol === 0 || front.port === end.port)
+}
+
+/**
+ * One end of the error, and the opposite one of what it quotes. ICMP's checksum covers both, so it changes by what
+ * changed in the quoted headers; a partial one is finished by the device that sums up the bytes as they then are.
+ */
+function rewriteError(
+  packet: Packet,
+  quoted: Packet,
+  side: Side,
+  address: Address,
+  port: number,
+  isPartial: boolean,
+): void {
+  // Up to the last field that changes; an even length, as the quote starts a word of the checksum's.
+  const end = Math.min(quoted.length, quoted.transport + TCP.checksum + 2) & ~1
+  const before = fold(sumOf(quoted.bytes, 0, end))
+  rewriteEnd(quoted, side === 'source' ? 'destination' : 'source', address, port, false)
+  const delta = wordDelta(before, fold(sumOf(quoted.bytes, 0, end)))
+  const at = packet.transport + ICMP.checksum
+  if (!isPartial) store16(packet.bytes, at, updateChecksum(load16(packet.bytes, at), delta))
+  rewriteEnd(packet, side, address, 0, isPartial)
+}
+
+const leaving = (
+  verdict: 'forward' | 'reply',
+  packet: Packet,
+  { service }: Way,
+  container: number,
+  source: Address,
+): Outcome => ({
+  code: codeOf(verdict, 'quoted'),
+  service: service.id,
+  container,
+  output: wholePacket(packet),
+  source,
+})
+
+const pass = (reason: 'not-ours' | 'unknown-client', packet: Packet): Outcome => ({
+  code: codeOf('pass', reason),
+  service: 0,
+  container: 0,
+  output: wholePacket(packet),
+  source: packet.source,
+})
+
+const drop = (
+  reason: 'unrelated' | 'fragment' | 'no-container' | 'unknown-flow',
+  packet: Packet,
+  service = 0,
+): Outcome => ({
+  code: codeOf('drop', reason),
+  service,
+  container: 0,
+  output: undefined,
+  source: packet.source,
+})
