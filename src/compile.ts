@@ -1,5 +1,5 @@
 import { type Address, isAddress4 } from './address.ts'
-import type { Config, ContainerConfig, ServiceConfig } from './config/schema.ts'
+import type { Config, ServiceConfig } from './config/schema.ts'
 import { TCP } from './packet/tcp.ts'
 import { UDP } from './packet/udp.ts'
 import type { Identities } from './pipeline/identities.ts'
@@ -10,7 +10,7 @@ import type {
   SnapshotContainer,
   SnapshotService,
 } from './pipeline/snapshot.ts'
-import { buildRing } from './table/maglev.ts'
+import { Rings } from './table/rings.ts'
 
 const PROTOCOL_NUMBERS = { tcp: TCP.protocol, udp: UDP.protocol } as const
 
@@ -18,13 +18,14 @@ type StateOf = (container: string) => ContainerState
 
 /**
  * Compiles a config and the containers' states into a snapshot. Pure but for `identities`, which learns the
- * names it has not seen; `key` is 16 bytes.
+ * names it has not seen, and `rings`, which keeps what the next snapshot needs not build; `key`, theirs too, is 16 bytes.
  */
 export function compileSnapshot(
   config: Config,
   identities: Identities,
   key: Uint8Array,
   stateOf: StateOf = () => 'ready',
+  rings = new Rings(key),
 ): Snapshot {
   const containers = new Map<number, SnapshotContainer>()
   for (const service of config.services)
@@ -38,20 +39,17 @@ export function compileSnapshot(
         state: stateOf(container.name),
       })
     }
-  const services = config.services.map((service) => compileService(service, identities, key, stateOf))
+  const services = config.services.map((service) => compileService(service, identities, rings, stateOf))
+  rings.forgetUnused()
   return { key, unserved: config.unserved, services, containers }
 }
 
 function compileService(
   service: ServiceConfig,
   identities: Identities,
-  key: Uint8Array,
+  rings: Rings,
   stateOf: StateOf,
 ): SnapshotService {
-  const candidates = service.containers
-    .map((container, position) => ({ container, position }))
-    .filter(({ container }) => container.weight > 0 && stateOf(container.name) === 'ready')
-  const rings = buildRings(candidates, key)
   return {
     id: identities.service(service.name),
     name: service.name,
@@ -63,7 +61,7 @@ function compileService(
       container: identities.container(container.name),
       port: container.port ?? 0,
     })),
-    ...rings,
+    ...buildRings(service, rings, stateOf),
     pins: service.pins.map((pin) => ({
       prefix: pin.source.address,
       length: pin.source.length,
@@ -73,28 +71,19 @@ function compileService(
   }
 }
 
-interface Candidate {
-  readonly container: ContainerConfig
-  readonly position: number
-}
-
 /** A container takes part in the ring of each family it has an address of; mostly the two rings are one. */
 function buildRings(
-  candidates: readonly Candidate[],
-  key: Uint8Array,
+  { containers }: ServiceConfig,
+  rings: Rings,
+  stateOf: StateOf,
 ): Pick<SnapshotService, 'ring4' | 'ring6'> {
-  const ringOf = (members: readonly Candidate[]) => {
-    const ring = buildRing(
-      members.map(({ container }) => ({ name: container.name, weight: container.weight })),
-      key,
+  const ringOf = (family: 'address' | 'address6') =>
+    rings.ringOf(
+      containers.flatMap(({ name, weight, [family]: address }, position) =>
+        address !== undefined && weight > 0 && stateOf(name) === 'ready' ? [{ name, weight, position }] : [],
+      ),
     )
-    return ring.map((index) => members[index]!.position)
-  }
-  const members4 = candidates.filter(({ container }) => container.address !== undefined)
-  const members6 = candidates.filter(({ container }) => container.address6 !== undefined)
-  const ring4 = ringOf(members4)
-  const isSame = members4.length === members6.length && members4.every((member, i) => member === members6[i])
-  return { ring4, ring6: isSame ? ring4 : ringOf(members6) }
+  return { ring4: ringOf('address'), ring6: ringOf('address6') }
 }
 
 function compileFronts(service: ServiceConfig, address: Address, identities: Identities): Front[] {

@@ -15,6 +15,7 @@ import { flushLog, openLog } from './log.ts'
 import { bringUp, networkIntent, takeDown } from './network/network.ts'
 import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
+import { Rings } from './table/rings.ts'
 import { readVersion } from './version.ts'
 
 export interface DaemonOptions {
@@ -107,6 +108,7 @@ class Daemon {
   readonly #dataPlane: DataPlane
   readonly #key: Uint8Array
   readonly #identities = new Identities()
+  readonly #rings: Rings
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.publish(this.#config))
@@ -119,13 +121,14 @@ class Daemon {
     this.#log = log
     this.#dataPlane = dataPlane
     this.#key = key
+    this.#rings = new Rings(key)
     this.#config = options.config
   }
 
   publish(config: Config): void {
     this.#health.update(config)
     this.#dataPlane.publish(
-      compileSnapshot(this.#list.weighted(config), this.#identities, this.#key, this.#stateOf),
+      compileSnapshot(this.#list.weighted(config), this.#identities, this.#key, this.#stateOf, this.#rings),
     )
     this.#config = config
   }
