@@ -25,11 +25,17 @@ for (const world of WORLDS)
       if (random.oneIn(500)) pair.publish(random)
       if (random.oneIn(200)) pair.expire(told)
       const outcome = pair.process(traffic.next(), `packet ${n}, ${told}`)
-      if (outcome.code < 3) traffic.forwarded(outcome.output!)
+      if (isAnswerable(outcome)) traffic.forwarded(outcome.output!)
     }
     pair.compareWhole(told)
     assertWide(pair.reference, world, told)
   })
+
+/** An ICMP error gets no answer. */
+const isAnswerable = ({ code }: Outcome): boolean => {
+  const [verdict, reason] = REASONS[code]!
+  return verdict === 'forward' && reason !== 'quoted'
+}
 
 /** Both engines with the same past. */
 class Pair {
