@@ -1,9 +1,10 @@
 import { load16 } from './bytes.ts'
 import { ICMP, ICMP4, ICMP6, icmpProtocol } from './icmp.ts'
 import { IPV4, IPV4_FRAGMENT_OFFSET } from './ipv4.ts'
-import { hidesTransport, IPV6, IPV6_FRAGMENT, IPV6_FRAGMENT_OFFSET } from './ipv6.ts'
+import { followHeaders, type HeaderChain, IPV6, IPV6_NOTHING, isExtension } from './ipv6.ts'
 import { type Packet, readAddress } from './packet.ts'
 import { TCP } from './tcp.ts'
+import { AUTHENTICATION } from './transport.ts'
 import { UDP } from './udp.ts'
 
 /** The packet that an ICMP error is about, as far as the error quotes it. */
@@ -31,42 +32,44 @@ function parseQuoted4(bytes: Uint8Array): Packet | undefined {
   const transport = (bytes[0]! & 0xf) * 4
   if (transport < IPV4.minimumLength) return undefined
   const length = Math.min(bytes.length, load16(bytes, IPV4.totalLength))
-  const isFirst = (load16(bytes, IPV4.fragment) & IPV4_FRAGMENT_OFFSET) === 0
-  return parseTransport(bytes, 4, length, bytes[IPV4.protocol]!, transport, isFirst)
+  const isLaterFragment = (load16(bytes, IPV4.fragment) & IPV4_FRAGMENT_OFFSET) !== 0
+  return parseTransport(bytes, 4, length, {
+    protocol: bytes[IPV4.protocol]!,
+    protocolAt: IPV4.protocol,
+    transport,
+    isFragment: isLaterFragment,
+    isLaterFragment,
+    identification: load16(bytes, IPV4.identification),
+    isRouted: false,
+  })
 }
 
 function parseQuoted6(bytes: Uint8Array): Packet | undefined {
   if (bytes.length < IPV6.length) return undefined
   const length = Math.min(bytes.length, IPV6.length + load16(bytes, IPV6.payloadLength))
-  const next = bytes[IPV6.nextHeader]!
-  if (next !== IPV6_FRAGMENT.protocol) return parseTransport(bytes, 6, length, next, IPV6.length, true)
-  const transport = IPV6.length + IPV6_FRAGMENT.length
-  if (length < transport) return undefined
-  const isFirst = (load16(bytes, IPV6.length + IPV6_FRAGMENT.fragment) & IPV6_FRAGMENT_OFFSET) === 0
-  return parseTransport(bytes, 6, length, bytes[IPV6.length]!, transport, isFirst)
+  const chain = followHeaders(bytes, length)
+  return chain && parseTransport(bytes, 6, length, { ...chain, isFragment: chain.isLaterFragment })
 }
 
 function parseTransport(
   bytes: Uint8Array,
   version: 4 | 6,
   length: number,
-  protocol: number,
-  transport: number,
-  isFirst: boolean,
+  chain: HeaderChain,
 ): Packet | undefined {
-  const hasTransport = isFirst && !(version === 6 && hidesTransport(protocol))
+  const { protocol, transport } = chain
+  const endsOtherwise = version === 6 && (isExtension(protocol) || protocol === IPV6_NOTHING)
+  const hasTransport = !(chain.isLaterFragment || protocol === AUTHENTICATION || endsOtherwise)
   if (length < transport + (hasTransport ? TRANSPORT_AT_LEAST : 0)) return undefined
   const hasPorts = hasTransport && (protocol === TCP.protocol || protocol === UDP.protocol)
   const { source, destination } = version === 4 ? IPV4 : IPV6
   return {
+    ...chain,
     bytes,
     version,
     length,
-    protocol,
     source: readAddress(bytes, source, version === 4 ? 4 : 16),
     destination: readAddress(bytes, destination, version === 4 ? 4 : 16),
-    transport,
-    isFragment: !isFirst,
     hasTransport,
     sourcePort: hasPorts ? load16(bytes, transport + TCP.sourcePort) : 0,
     destinationPort: hasPorts ? load16(bytes, transport + TCP.destinationPort) : 0,

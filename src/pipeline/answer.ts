@@ -2,7 +2,8 @@ import { load16, load32, store16, store32 } from '../packet/bytes.ts'
 import { checksumOf, fold, pseudoHeaderSum, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
 import { ICMP, ICMP4, ICMP6, icmpProtocol } from '../packet/icmp.ts'
 import { IPV4, IPV4_DONT_FRAGMENT } from '../packet/ipv4.ts'
-import { IPV6, IPV6_FRAGMENT } from '../packet/ipv6.ts'
+import { IPV6 } from '../packet/ipv6.ts'
+import type { Offload } from '../packet/offload.ts'
 import type { Packet } from '../packet/packet.ts'
 import { TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
@@ -37,24 +38,23 @@ export function echoReply(packet: Packet): Uint8Array {
 }
 
 /**
- * Whether onehop may answer that nobody takes a packet: never a reset (RFC 9293 section 3.10.7.1), a part of a packet, or
- * what arrived damaged, for its port may be any other's (RFC 1122 section 4.1.3.4, RFC 9293 section 3.1). A partial
- * checksum has not travelled yet, so nothing can have damaged it.
+ * Whether onehop may answer that nobody takes a packet: never a reset (RFC 9293 section 3.10.7.1), a part of a packet,
+ * what only stops here on its way, or what arrived damaged, for its port may be any other's (RFC 1122 section 4.1.3.4,
+ * RFC 9293 section 3.1). A packet with a partial checksum has not travelled yet, so nothing can have damaged it.
  */
-export function isAnswerable(packet: Packet, isPartial: boolean): boolean {
-  if (packet.isFragment || !packet.hasTransport || packet.tcpFlags & TCP_RST) return false
-  return isPartial || isIntact(packet)
+export function isAnswerable(packet: Packet, { needsChecksum }: Offload): boolean {
+  if (packet.isFragment || packet.isRouted || !packet.hasTransport || packet.tcpFlags & TCP_RST) return false
+  return needsChecksum || isIntact(packet)
 }
 
 /** Of TCP and UDP; other protocols' checksums are not looked at. */
 function isIntact(packet: Packet): boolean {
-  const { bytes, version, protocol, transport, length } = packet
+  const { bytes, protocol, transport, length } = packet
   if (protocol === TCP.protocol) return isSumRight(packet, length - transport)
   if (protocol !== UDP.protocol) return true
   const datagramLength = load16(bytes, transport + UDP.length)
   if (datagramLength < UDP.headerLength || datagramLength > length - transport) return false
-  const hasChecksum = load16(bytes, transport + UDP.checksum) !== 0
-  return hasChecksum ? isSumRight(packet, datagramLength) : version === 4 // IPv6 wants one: RFC 8200 section 8.1
+  return load16(bytes, transport + UDP.checksum) === 0 || isSumRight(packet, datagramLength)
 }
 
 function isSumRight({ bytes, version, protocol, transport }: Packet, transportLength: number): boolean {
@@ -103,12 +103,8 @@ export function unreachable(packet: Packet, reason: 'port-closed' | 'no-containe
   if (reason === 'no-container') return icmpError(packet, unreachable, codeHost)
   return packet.version === 4
     ? icmpError(packet, unreachable, ICMP4.codeProtocol)
-    : icmpError(packet, ICMP6.parameterProblem, ICMP6.codeNextHeader, nextHeaderAt(packet))
+    : icmpError(packet, ICMP6.parameterProblem, ICMP6.codeNextHeader, packet.protocolAt)
 }
-
-/** Where the field is that names the packet's protocol: behind a fragment header it is that one's first. */
-const nextHeaderAt = ({ transport }: Packet): number =>
-  transport === IPV6.length ? IPV6.nextHeader : IPV6.length + IPV6_FRAGMENT.nextHeader
 
 function icmpError(packet: Packet, type: number, code: number, pointer = 0): Uint8Array {
   const { version } = packet

@@ -1,4 +1,12 @@
-import { isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
+import { isPartial, type Offload } from '../packet/offload.ts'
+import {
+  isAuthenticated,
+  isEchoRequest,
+  isIcmp,
+  isRewritable,
+  lacksChecksum,
+  type Packet,
+} from '../packet/packet.ts'
 import { isIcmpError } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
 import { echoReply, isAnswerable, tcpReset, unreachable } from './answer.ts'
@@ -11,21 +19,23 @@ import { rewriteEnd } from './rewrite.ts'
 import type { Member } from './snapshot.ts'
 
 /** A packet to a public address: find the way in, decide, remember, rewrite. It never passes: see pipeline.ts. */
-export function forward(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
-  if (isIcmpError(packet)) return forwardQuoted(packet, state, isPartial)
+export function forward(packet: Packet, state: PipelineState, offload: Offload): Outcome {
+  if (isIcmpError(packet)) return forwardQuoted(packet, state, isPartial(packet, offload))
+  if (isAuthenticated(packet)) return drop('authenticated', packet)
+  if (lacksChecksum(packet) && !isPartial(packet, offload)) return drop('no-checksum', packet)
   const way = state.lookup.way(packet)
-  if (way === undefined) return withoutService(packet, state, isPartial)
+  if (way === undefined) return withoutService(packet, state, offload)
   if (!isForwardable(packet)) return drop('unsupported', packet)
 
   const key = sourceKey(way, packet.source)
   const idle = state.lookup.idleOf(key.scope)
   const entry = state.table.lookup(key, state.now, idle)
   const decision = decide(packet, way, state.lookup, entry)
-  if (decision.reason === 'no-container') return withoutContainer(packet, way, state, isPartial)
+  if (decision.reason === 'no-container') return withoutContainer(packet, way, state, offload)
 
   const { member, reason, origin } = decision
   state.table.remember(key, member.container, origin, packet, state.now, idle)
-  rewriteToContainer(packet, way, member, state, isPartial)
+  rewriteToContainer(packet, way, member, state, isPartial(packet, offload))
   return {
     code: codeOf('forward', reason),
     service: way.service.id,
@@ -59,24 +69,19 @@ function rewriteToContainer(
 }
 
 /** A public address, but no service on that port. */
-function withoutService(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
+function withoutService(packet: Packet, state: PipelineState, offload: Offload): Outcome {
   if (packet.isFragment) return drop('fragment', packet)
-  if (!packet.hasTransport) return drop('unsupported', packet)
+  if (!packet.hasTransport || packet.isRouted) return drop('unsupported', packet)
   if (isEchoRequest(packet)) return answer('echo', echoReply(packet), packet)
   if (isIcmp(packet)) return drop('unsupported', packet)
   return state.lookup.snapshot.unserved === 'drop'
     ? drop('port-closed', packet)
-    : reject(packet, 'port-closed', state, isPartial)
+    : reject(packet, 'port-closed', state, offload)
 }
 
-function withoutContainer(
-  packet: Packet,
-  { service }: Way,
-  state: PipelineState,
-  isPartial: boolean,
-): Outcome {
+function withoutContainer(packet: Packet, { service }: Way, state: PipelineState, offload: Offload): Outcome {
   const outcome =
-    service.empty === 'drop' ? drop('no-container', packet) : reject(packet, 'no-container', state, isPartial)
+    service.empty === 'drop' ? drop('no-container', packet) : reject(packet, 'no-container', state, offload)
   return { ...outcome, service: service.id }
 }
 
@@ -85,9 +90,9 @@ function reject(
   packet: Packet,
   reason: 'port-closed' | 'no-container',
   state: PipelineState,
-  isPartial: boolean,
+  offload: Offload,
 ): Outcome {
-  if (!isAnswerable(packet, isPartial)) return drop(reason, packet)
+  if (!isAnswerable(packet, offload)) return drop(reason, packet)
   if (packet.protocol === TCP.protocol) return answer(reason, tcpReset(packet), packet)
   return state.errors.take(state.now)
     ? answer(reason, unreachable(packet, reason), packet)
@@ -107,7 +112,14 @@ const answer = (
 })
 
 const drop = (
-  reason: 'unsupported' | 'fragment' | 'port-closed' | 'no-container' | 'answer-limit',
+  reason:
+    | 'authenticated'
+    | 'no-checksum'
+    | 'unsupported'
+    | 'fragment'
+    | 'port-closed'
+    | 'no-container'
+    | 'answer-limit',
   packet: Packet,
 ): Outcome => ({
   code: codeOf('drop', reason),

@@ -41,9 +41,10 @@ export class SnapshotLookup {
 
   /** The way in that a packet takes: its port's, else the one for every protocol and port. */
   way(packet: Packet): Way | undefined {
-    const exact = hasPorts(packet)
-      ? this.#ways.get(endKey(packet.destination, packet.protocol, packet.destinationPort))
-      : undefined
+    const exact =
+      hasPorts(packet) && !packet.isRouted
+        ? this.#ways.get(endKey(packet.destination, packet.protocol, packet.destinationPort))
+        : undefined
     return exact ?? this.#ways.get(endKey(packet.destination, 0, 0))
   }
 

@@ -1,4 +1,4 @@
-import { isOffloadSound, NO_OFFLOAD, type Offload } from '../packet/offload.ts'
+import { isOffloadSound, isPartial, NO_OFFLOAD, type Offload } from '../packet/offload.ts'
 import { type Malformed, parsePacket } from '../packet/packet.ts'
 import type { FlowTable } from '../table/flows.ts'
 import type { DistributionTable } from '../table/table.ts'
@@ -31,10 +31,9 @@ export function processPacket(
   const packet = parsePacket(bytes)
   if (typeof packet === 'string') return malformed(packet)
   if (!isOffloadSound(packet, offload)) return malformed('bad-offload')
-  const isPartial = offload.needsChecksum
   return state.lookup.isPublic(packet.destination)
-    ? forward(packet, state, isPartial)
-    : reply(packet, state, isPartial)
+    ? forward(packet, state, offload)
+    : reply(packet, state, isPartial(packet, offload))
 }
 
 const malformed = (reason: Malformed | 'bad-offload'): Outcome => ({

@@ -1,4 +1,4 @@
-import { isEchoReply, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
+import { isEchoReply, isIcmp, isRewritable, lacksChecksum, type Packet } from '../packet/packet.ts'
 import { isIcmpError } from '../packet/quoted.ts'
 import { type EndpointWay, sourceKey } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
@@ -16,12 +16,13 @@ export function reply(packet: Packet, state: PipelineState, isPartial: boolean):
   if (ways.length === 0) return pass(packet, 'not-ours')
   const asked = ways.filter((way) => hasAsked(packet, way, state))
   if (asked.length === 0) return pass(packet, 'unknown-client')
+  if (lacksChecksum(packet) && !isPartial) return drop(packet, 'no-checksum')
   return ways.length === 1
     ? endpointReply(packet, ways[0]!, isPartial)
     : flowReply(packet, asked, state, isPartial)
 }
 
-/** Of ICMP only echo replies come from an endpoint; extension headers are not read here. */
+/** Of ICMP only echo replies come from an endpoint. */
 const isAnswer = (packet: Packet): boolean =>
   isRewritable(packet) && (!isIcmp(packet) || packet.isFragment || isEchoReply(packet))
 
@@ -45,13 +46,7 @@ function flowReply(
     ({ front }) => front.address === end?.address && (front.protocol === 0 || front.port === end.port),
   )
   if (way !== undefined) return rewritten(packet, way, 'flow', isPartial)
-  return {
-    code: codeOf('drop', 'unknown-flow'),
-    service: 0,
-    container: 0,
-    output: undefined,
-    source: packet.destination,
-  }
+  return drop(packet, 'unknown-flow')
 }
 
 function rewritten(
@@ -77,4 +72,12 @@ const pass = (packet: Packet, reason: 'not-ours' | 'unknown-client'): Outcome =>
   container: 0,
   output: wholePacket(packet),
   source: packet.source,
+})
+
+const drop = (packet: Packet, reason: 'no-checksum' | 'unknown-flow'): Outcome => ({
+  code: codeOf('drop', reason),
+  service: 0,
+  container: 0,
+  output: undefined,
+  source: packet.destination,
 })

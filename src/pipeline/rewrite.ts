@@ -1,11 +1,11 @@
 import { type Address, addressBytes } from '../address.ts'
 import { load16, store16 } from '../packet/bytes.ts'
 import { sumDelta, updateChecksum, updatePartialSum, wordDelta } from '../packet/checksum.ts'
-import { ICMP, ICMP6 } from '../packet/icmp.ts'
 import { IPV4 } from '../packet/ipv4.ts'
 import { IPV6 } from '../packet/ipv6.ts'
 import type { Packet } from '../packet/packet.ts'
 import { TCP } from '../packet/tcp.ts'
+import { checksumOffset } from '../packet/transport.ts'
 import { UDP, UDP_LITE } from '../packet/udp.ts'
 
 export type Side = 'source' | 'destination'
@@ -17,6 +17,8 @@ export type Side = 'source' | 'destination'
  * `isPartial`: the transport checksum is the pseudo header's sum, left for a device to finish
  * (VIRTIO_NET_HDR_F_NEEDS_CSUM). Then the address changes it uncomplemented and the port, which the device
  * will sum up itself, not at all.
+ *
+ * At a stop on the way (`isRouted`) only the address is written: checksum and port are of the last destination.
  */
 export function rewriteEnd(
   packet: Packet,
@@ -26,8 +28,9 @@ export function rewriteEnd(
   isPartial: boolean,
 ): void {
   const addressDelta = rewriteAddress(packet, side, address)
-  const portDelta = port === 0 || !packet.hasTransport ? 0 : rewritePort(packet, side, port)
-  const checksumAt = packet.hasTransport ? transportChecksum(packet) : undefined
+  if (!packet.hasTransport || (side === 'destination' && packet.isRouted)) return
+  const portDelta = port === 0 ? 0 : rewritePort(packet, side, port)
+  const checksumAt = transportChecksum(packet)
   if (checksumAt === undefined) return
   const before = load16(packet.bytes, checksumAt)
   const after = isPartial
@@ -59,22 +62,8 @@ function rewritePort({ bytes, transport }: Packet, side: Side, port: number): nu
   return delta
 }
 
-/** Where the checksum is that covers the IP addresses; undefined for protocols that have none. */
+/** Where the checksum is that covers the IP addresses; undefined where there is none. */
 function transportChecksum({ protocol, version, transport, length }: Packet): number | undefined {
   const at = checksumOffset(protocol, version)
   return at === undefined || transport + at + 2 > length ? undefined : transport + at
-}
-
-function checksumOffset(protocol: number, version: 4 | 6): number | undefined {
-  switch (protocol) {
-    case TCP.protocol:
-      return TCP.checksum
-    case UDP.protocol:
-    case UDP_LITE:
-      return UDP.checksum
-    case ICMP6.protocol:
-      return version === 6 ? ICMP.checksum : undefined // ICMP for IPv4 covers no pseudo header
-    default:
-      return undefined
-  }
 }

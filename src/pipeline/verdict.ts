@@ -25,8 +25,11 @@ export const REASONS = [
   ['drop', 'bad-version'], // neither IPv4 nor IPv6
   ['drop', 'bad-header-length'], // IPv4 IHL below 5 or past the packet's end
   ['drop', 'bad-total-length'], // the IP length field disagrees with the bytes received
-  ['drop', 'short-transport'], // shorter than its TCP, UDP, ICMP or IPv6 fragment header
+  ['drop', 'jumbogram'], // IPv6 with its length in a hop-by-hop option (RFC 2675), or with none
+  ['drop', 'short-transport'], // ends within its extension, TCP, UDP or ICMP header; as a first fragment, too (RFC 7112)
   ['drop', 'bad-offload'], // a virtio-net header no kernel would write
+  ['drop', 'no-checksum'], // UDP over IPv6 without a checksum
+  ['drop', 'authenticated'], // to a public address, behind an authentication header: a new address would break it
   ['drop', 'fragment'], // a fragment whose port cannot be told
   ['drop', 'unsupported'], // to a public address, in a form this version does not handle
   ['drop', 'port-closed'],

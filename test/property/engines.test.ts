@@ -130,7 +130,15 @@ function assertWide(engine: Engine, { name }: World, told: string): void {
 
 const REACHED: readonly (readonly [world: RegExp, ...reasons: string[]])[] = [
   [/./, 'forward chosen', 'pass not-ours', 'drop short-packet', 'drop bad-version', 'drop bad-header-length'],
-  [/./, 'drop bad-total-length', 'drop short-transport', 'drop bad-offload', 'drop unsupported'],
+  [
+    /./,
+    'drop bad-total-length',
+    'drop short-transport',
+    'drop bad-offload',
+    'drop unsupported',
+    'drop jumbogram',
+  ],
+  [/./, 'drop authenticated', 'drop no-checksum'],
   [/ports|shared/, 'forward quoted', 'reply quoted', 'drop unrelated'],
   [/ports|shared/, 'forward known', 'reply endpoint', 'pass unknown-client', 'drop fragment', 'answer echo'],
   [/ports/, 'forward pinned', 'forward unpinned', 'answer port-closed', 'answer no-container'],

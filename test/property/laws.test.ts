@@ -5,7 +5,7 @@ import type { Engine } from '../../src/dataplane/dataplane.ts'
 import { NO_OFFLOAD } from '../../src/packet/offload.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
 import { ENGINES } from '../support/engines.ts'
-import { buildPacket, exchanged, hasRightSums } from '../support/packets.ts'
+import { buildPacket, exchanged, hasRightSums, headersOf } from '../support/packets.ts'
 import { Random } from '../support/random.ts'
 import { Traffic } from '../support/traffic.ts'
 import { snapshotsOf, WORLDS } from '../support/worlds.ts'
@@ -106,7 +106,7 @@ const isVersion4 = (packet: Uint8Array): boolean => packet[0]! >> 4 === 4
 function errorAbout(packet: Uint8Array, random: Random): Uint8Array {
   const is4 = isVersion4(packet)
   const [at, bytes] = is4 ? [12, 4] : [8, 16]
-  const least = (is4 ? (packet[0]! & 0xf) * 4 : 40) + 8
+  const least = headersOf(packet).end + 8
   const address = (from: number) =>
     Buffer.from(packet.subarray(from, from + bytes)).toString('hex') as Address
   return buildPacket({
@@ -130,7 +130,6 @@ function isWhole(packet: Uint8Array): boolean {
 
 /** Protocols whose answers come from an endpoint that the packet names; no fragments. */
 function isEchoOrPorts(packet: Uint8Array): boolean {
-  if (packet[0]! >> 4 === 6) return [6, 17].includes(packet[6]!)
-  const isFragment = (packet[6]! & 0x3f) !== 0 || packet[7] !== 0
-  return !isFragment && [6, 17].includes(packet[9]!)
+  const { protocol, fragment, isRouted } = headersOf(packet)
+  return fragment === 0 && !isRouted && [6, 17].includes(protocol)
 }

@@ -20,8 +20,11 @@ export interface PacketFields {
   readonly payload?: Uint8Array
   /** IPv4: bytes after the fixed header, a multiple of four. */
   readonly options?: Uint8Array
-  /** IPv4: the flags and offset field. */
+  /** IPv4: the flags and offset field. IPv6: the fragment header's offset and M, behind the other extension headers. */
   readonly fragment?: number
+  readonly identification?: number
+  /** IPv6: extension headers; each kind's bytes, a multiple of eight, in which the next header is filled in. */
+  readonly extensions?: readonly (readonly [kind: number, bytes: Uint8Array])[]
   /** UDP: leave the checksum zero, "none computed". */
   readonly hasNoChecksum?: boolean
 }
@@ -30,6 +33,9 @@ const TCP = 6
 const UDP = 17
 const ICMP = 1
 const ICMP6 = 58
+const ROUTING = 43
+const FRAGMENT = 44
+const EXTENSIONS = [0, ROUTING, FRAGMENT, 60]
 
 export const SYN = 0x02
 export const RST = 0x04
@@ -43,7 +49,8 @@ export function buildPacket(fields: PacketFields): Uint8Array {
   return packet
 }
 
-const isFirst = ({ fragment = 0 }: PacketFields): boolean => (fragment & 0x1fff) === 0
+const isFirst = ({ source, fragment = 0 }: PacketFields): boolean =>
+  (fragment & (isAddress4(source) ? 0x1fff : 0xfff8)) === 0
 
 function buildTransport(fields: PacketFields): Uint8Array {
   const { protocol, payload = new Uint8Array(0) } = fields
@@ -75,13 +82,20 @@ function headerBytes(protocol: number): number {
 }
 
 function buildIpv4(
-  { source, destination, protocol, options = new Uint8Array(0), fragment = 0x4000 }: PacketFields,
+  {
+    source,
+    destination,
+    protocol,
+    options = new Uint8Array(0),
+    fragment = 0x4000,
+    identification = 0x1234,
+  }: PacketFields,
   transport: Uint8Array,
 ): Uint8Array {
   const header = new DataView(new ArrayBuffer(20))
   header.setUint8(0, 0x45 + options.length / 4)
   header.setUint16(2, 20 + options.length + transport.length)
-  header.setUint16(4, 0x1234)
+  header.setUint16(4, identification)
   header.setUint16(6, fragment)
   header.setUint8(8, 63)
   header.setUint8(9, protocol)
@@ -92,16 +106,34 @@ function buildIpv4(
   return packet
 }
 
-function buildIpv6({ source, destination, protocol }: PacketFields, transport: Uint8Array): Uint8Array {
+function buildIpv6(fields: PacketFields, transport: Uint8Array): Uint8Array {
+  const { source, destination, protocol } = fields
+  const extensions = extensionsOf(fields)
+  const payload = joined(
+    ...extensions.map(([, bytes], i) => {
+      const chained = bytes.slice()
+      chained[0] = extensions[i + 1]?.[0] ?? protocol
+      return chained
+    }),
+    transport,
+  )
   const header = new DataView(new ArrayBuffer(40))
   header.setUint8(0, 0x60)
-  header.setUint16(4, transport.length)
-  header.setUint8(6, protocol)
+  header.setUint16(4, payload.length)
+  header.setUint8(6, extensions[0]?.[0] ?? protocol)
   header.setUint8(7, 63)
-  const packet = joined(new Uint8Array(header.buffer), transport)
+  const packet = joined(new Uint8Array(header.buffer), payload)
   packet.set(addressBytes(source), 8)
   packet.set(addressBytes(destination), 24)
   return packet
+}
+
+function extensionsOf({ extensions = [], fragment, identification = 0x1234 }: PacketFields) {
+  if (fragment === undefined) return extensions
+  const header = new DataView(new ArrayBuffer(8))
+  header.setUint16(2, fragment)
+  header.setUint32(4, identification)
+  return [...extensions, [FRAGMENT, new Uint8Array(header.buffer)] as const]
 }
 
 function joined(...pieces: readonly Uint8Array[]): Uint8Array {
@@ -160,10 +192,10 @@ function transportSum(packet: Uint8Array): number {
   return wordSum(addresses) + protocol + segment.length + wordSum(segment)
 }
 
-/** Undefined where the packet holds no such field: other protocols, later fragments, a cut-off header. */
+/** Undefined where the packet holds no such field: other protocols, later fragments, a cut-off header, another's. */
 function checksumAt(packet: Uint8Array): number | undefined {
   const offset = (isVersion4(packet) ? CHECKSUM_OFFSETS4 : CHECKSUM_OFFSETS6).get(protocolOf(packet))
-  if (offset === undefined || isLaterFragment(packet)) return undefined
+  if (offset === undefined || isLaterFragment(packet) || headersOf(packet).isRouted) return undefined
   const at = transportAt(packet) + offset
   return at + 2 > packet.length ? undefined : at
 }
@@ -180,11 +212,39 @@ const CHECKSUM_OFFSETS6 = new Map([
 ])
 
 const isVersion4 = (packet: Uint8Array): boolean => packet[0]! >> 4 === 4
-const protocolOf = (packet: Uint8Array): number => packet[isVersion4(packet) ? 9 : 6]!
-const transportAt = (packet: Uint8Array): number => (isVersion4(packet) ? (packet[0]! & 0xf) * 4 : 40)
-const isFragment = (packet: Uint8Array): boolean => isVersion4(packet) && (load16(packet, 6) & 0x3fff) !== 0
-const isLaterFragment = (packet: Uint8Array): boolean =>
-  isVersion4(packet) && (load16(packet, 6) & 0x1fff) !== 0
+const protocolOf = (packet: Uint8Array): number => headersOf(packet).protocol
+const transportAt = (packet: Uint8Array): number => headersOf(packet).end
+const isFragment = (packet: Uint8Array): boolean => headersOf(packet).fragment !== 0
+const isLaterFragment = (packet: Uint8Array): boolean => (headersOf(packet).fragment & 0x1fff) !== 0
+
+interface Headers {
+  readonly protocol: number
+  /** Where the upper-layer header starts. */
+  readonly end: number
+  /** As IPv4 has it: offset in units of eight bytes, and 0x2000 where more follow. */
+  readonly fragment: number
+  /** IPv6: a routing header has segments left, so that the checksum is somebody else's. */
+  readonly isRouted: boolean
+}
+
+/** IPv4's header, or IPv6's and all extension headers, as far as they lie in the packet. */
+export function headersOf(packet: Uint8Array): Headers {
+  if (isVersion4(packet)) {
+    const fragment = load16(packet, 6) & 0x3fff
+    return { protocol: packet[9]!, end: (packet[0]! & 0xf) * 4, fragment, isRouted: false }
+  }
+  let [protocol, end, fragment, isRouted] = [packet[6]!, 40, 0, false]
+  while (EXTENSIONS.includes(protocol) && end + 8 <= packet.length && (fragment & 0x1fff) === 0) {
+    const field = load16(packet, end + 2)
+    if (protocol === FRAGMENT) fragment = (field >> 3) | (field & 1 ? 0x2000 : 0)
+    if (protocol === ROUTING && packet[end + 3] !== 0) isRouted = true
+    const length = protocol === FRAGMENT ? 8 : 8 * (packet[end + 1]! + 1)
+    protocol = packet[end]!
+    end += length
+  }
+  return { protocol, end, fragment, isRouted }
+}
+
 const load16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!
 
 function wordSum(bytes: Uint8Array): number {

@@ -1,7 +1,16 @@
 import type { Address } from '../../src/address.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { NO_OFFLOAD, type Offload } from '../../src/packet/offload.ts'
-import { ACK, buildPacket, exchanged, type PacketFields, RST, SYN, withRightSums } from './packets.ts'
+import {
+  ACK,
+  buildPacket,
+  exchanged,
+  headersOf,
+  type PacketFields,
+  RST,
+  SYN,
+  withRightSums,
+} from './packets.ts'
 import type { Random } from './random.ts'
 
 export interface Arrival {
@@ -61,15 +70,14 @@ export class Traffic {
     const waiting = this.#answers.splice(this.#random.below(this.#answers.length || 1), 1)[0]
     if (waiting === undefined) return undefined
     const answer = exchanged(waiting)
-    const [protocolAt, at] = answer[0]! >> 4 === 4 ? [9, (answer[0]! & 0xf) * 4] : [6, 40]
+    const { protocol, end: at } = headersOf(answer)
     const view = new DataView(answer.buffer)
-    if (answer[protocolAt] === 6 && answer.length >= at + 20) {
+    if (protocol === 6 && answer.length >= at + 20) {
       view.setUint32(at + 4, this.#random.pick([0, 7, 0xffff_ffff, 0xffff_fff0]))
       view.setUint8(at + 13, this.#random.pick([SYN | ACK, SYN | ACK, ACK, ACK | RST, RST, SYN]))
     }
-    if (answer[protocolAt] === 1 && answer.length > at) answer[at] = this.#random.pick([0, 0, 0, 3, 8])
-    if (answer[protocolAt] === 58 && answer.length > at)
-      answer[at] = this.#random.pick([129, 129, 129, 1, 128])
+    if (protocol === 1 && answer.length > at) answer[at] = this.#random.pick([0, 0, 0, 3, 8])
+    if (protocol === 58 && answer.length > at) answer[at] = this.#random.pick([129, 129, 129, 1, 128])
     return withRightSums(answer)
   }
 
@@ -135,8 +143,23 @@ export class Traffic {
       payload: random.bytes(random.oneIn(50) ? random.below(2000) : random.below(24)),
       hasNoChecksum: random.oneIn(6),
       ...(random.oneIn(10) ? { options: random.bytes(4 * random.below(11)) } : {}),
-      ...(random.oneIn(10) ? { fragment: random.pick([0x2000, 0x2001, 0x0003, 0x4000, 0x8000]) } : {}),
+      ...(random.oneIn(10) ? { fragment: random.pick(is4 ? FRAGMENTS4 : FRAGMENTS6) } : {}),
+      identification: random.below(4),
+      ...(random.oneIn(is4 ? 1000 : 5) ? { extensions: this.#extensions() } : {}),
     }
+  }
+
+  /** Up to three, seldom more than are followed; routing headers mostly at their end. */
+  #extensions(): NonNullable<PacketFields['extensions']> {
+    const random = this.#random
+    const count = random.oneIn(20) ? 7 + random.below(4) : 1 + random.below(3)
+    return Array.from({ length: count }, (_, i) => {
+      const kind = i === 0 && random.oneIn(2) ? 0 : random.pick([43, 60, 60])
+      const bytes = random.bytes(random.pick([8, 16]))
+      bytes[1] = bytes.length / 8 - 1
+      if (kind === 43 && !random.oneIn(4)) bytes[3] = 0
+      return [kind, bytes] as const
+    })
   }
 
   /** Sixteen clients of either family, some in one prefix; rarely any address at all. */
@@ -178,17 +201,19 @@ export class Traffic {
         gsoSize: random.below(0x10000),
       }
     const is4 = (packet[0] ?? 0) >> 4 === 4
-    const protocol = packet[is4 ? 9 : 6]
+    const { protocol, end } = headersOf(packet)
     return {
       needsChecksum: !random.oneIn(6),
-      checksumStart: is4 ? (packet[0]! & 0xf) * 4 : 40,
+      checksumStart: random.oneIn(10) ? end + random.below(40) : end,
       checksumOffset: protocol === 6 ? 16 : 6,
       gsoType: random.pick([0, 0, protocol === 6 ? (is4 ? 1 : 4) : 5, 3]),
-      gsoSize: random.pick([0, 1400, 1400]),
+      gsoSize: random.pick([0, 1, 7, 8, 1400, 1400, 0xffff]),
     }
   }
 }
 
 const CLIENT_PORTS = [40_000, 40_001, 53, 80]
-const PROTOCOLS4 = [6, 6, 6, 6, 17, 17, 17, 1, 1, 136, 47, 58, 0]
-const PROTOCOLS6 = [6, 6, 6, 6, 17, 17, 17, 58, 58, 136, 47, 44, 0, 60, 1]
+const FRAGMENTS4 = [0x2000, 0x2001, 0x0003, 0x4000, 0x8000]
+const FRAGMENTS6 = [0x0001, 0x0009, 0x0018, 0x0000, 0x0006]
+const PROTOCOLS4 = [6, 6, 6, 6, 17, 17, 17, 1, 1, 136, 47, 58, 0, 33, 51]
+const PROTOCOLS6 = [6, 6, 6, 6, 17, 17, 17, 58, 58, 136, 47, 44, 0, 60, 1, 51, 59, 139, 135]

@@ -5,7 +5,7 @@
 
 namespace onehop::ipv4 {
 
-constexpr uint32_t kTypeOfService = 1, kTotalLength = 2, kFragment = 6, kTimeToLive = 8, kProtocol = 9,
+constexpr uint32_t kTypeOfService = 1, kTotalLength = 2, kIdentification = 4, kFragment = 6, kTimeToLive = 8, kProtocol = 9,
                    kChecksum = 10, kSource = 12, kDestination = 16, kMinimumLength = 20;
 
 // In the 16 bits at kFragment.

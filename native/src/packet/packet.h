@@ -9,23 +9,28 @@
 #include "ipv4.h"
 #include "ipv6.h"
 #include "tcp.h"
+#include "transport.h"
 #include "udp.h"
 
 namespace onehop {
 
 struct ParsedPacket {
   uint8_t* bytes;
-  uint32_t length;     // by the IP header; whatever follows is link-layer padding
-  uint32_t transport;  // where the transport header starts
+  uint32_t length;       // by the IP header; whatever follows is link-layer padding
+  uint32_t transport;    // where the transport header starts
+  uint32_t protocol_at;  // where the field is that names the protocol
   Address source, destination;
   bool is_v6;
-  uint8_t protocol;    // IPv6: the next header, a fragment header skipped; it may be an extension header
-  bool is_fragment;    // a part of a larger packet; a whole one with a fragment header (RFC 6946) is none
-  bool has_transport;  // false in later fragments and behind extension headers: no transport header to read
+  uint8_t protocol;        // IPv6: what follows the extension headers, or one of those (ipv6.h, HeaderChain)
+  bool is_fragment;        // a part of a larger packet; a whole one with a fragment header (RFC 6946) is none
+  bool is_later_fragment;  // a fragment but the first: nothing of the transport header is in it
+  bool is_routed;          // IPv6: a routing header has segments left; src/packet/packet.ts says what that means
+  bool has_transport;      // false in later fragments, and where the headers end otherwise than with a transport header
   uint16_t source_port, destination_port;  // network order; TCP and UDP with has_transport, 0 otherwise
   uint8_t tcp_flags;                       // TCP with has_transport; 0 otherwise
   uint32_t sequence, acknowledgment;       // likewise
   int16_t icmp_type;                       // ICMP and ICMPv6 with has_transport; -1 otherwise
+  uint32_t identification;  // network order; of fragments: what the parts of one packet have in common
 };
 
 inline bool is_icmp(const ParsedPacket& packet) { return packet.protocol == icmp::number(packet.is_v6); }
@@ -36,9 +41,19 @@ inline bool is_echo_reply(const ParsedPacket& packet) {
   return packet.icmp_type == (packet.is_v6 ? icmp::kEchoReply6 : icmp::kEchoReply4);
 }
 
+// Behind an authentication header: no new address can be written without the key.
+inline bool is_authenticated(const ParsedPacket& packet) { return packet.protocol == kAuthentication; }
+
 // False where an extension header hides the checksum that a new address would have to change.
 inline bool is_rewritable(const ParsedPacket& packet) {
-  return !packet.is_v6 || !ipv6::hides_transport(packet.protocol);
+  if (is_authenticated(packet)) return false;
+  return !packet.is_v6 || packet.is_later_fragment || !ipv6::is_extension(packet.protocol);
+}
+
+// UDP over IPv6 without a checksum, which no receiver takes (RFC 8200 section 8.1).
+inline bool lacks_checksum(const ParsedPacket& packet) {
+  return packet.is_v6 && packet.protocol == udp::kNumber && packet.has_transport &&
+         raw16(packet.bytes + packet.transport + udp::kChecksum) == 0;
 }
 
 // Why bytes are no packet; each is a reason of `drop` (pipeline/verdict.h), in the same order.
@@ -48,6 +63,7 @@ enum class Malformed : uint8_t {
   kBadVersion,
   kBadHeaderLength,
   kBadTotalLength,
+  kJumbogram,
   kShortTransport,
 };
 
@@ -88,32 +104,37 @@ inline Malformed parse_ipv4(ParsedPacket& packet, uint32_t received) {
   const uint16_t fragment = load16(bytes + ipv4::kFragment);
   packet.is_v6 = false;
   packet.protocol = bytes[ipv4::kProtocol];
+  packet.protocol_at = ipv4::kProtocol;
   packet.source = address_from(bytes + ipv4::kSource, false);
   packet.destination = address_from(bytes + ipv4::kDestination, false);
   packet.is_fragment = (fragment & (ipv4::kMoreFragments | ipv4::kFragmentOffset)) != 0;
-  packet.has_transport = (fragment & ipv4::kFragmentOffset) == 0;
+  packet.is_later_fragment = (fragment & ipv4::kFragmentOffset) != 0;
+  packet.identification = raw16(bytes + ipv4::kIdentification);
+  packet.is_routed = false;
+  packet.has_transport = !packet.is_later_fragment && packet.protocol != kAuthentication;
   return parse_transport(packet);
 }
 
 inline Malformed parse_ipv6(ParsedPacket& packet, uint32_t received) {
   const uint8_t* bytes = packet.bytes;
   if (received < ipv6::kLength) return Malformed::kShortPacket;
+  if (ipv6::is_jumbogram(bytes)) return Malformed::kJumbogram;
   packet.length = ipv6::kLength + load16(bytes + ipv6::kPayloadLength);
   if (packet.length > received) return Malformed::kBadTotalLength;
+  ipv6::HeaderChain chain;
+  if (!ipv6::follow_headers(bytes, packet.length, chain)) return Malformed::kShortTransport;
   packet.is_v6 = true;
-  packet.transport = ipv6::kLength;
-  packet.protocol = bytes[ipv6::kNextHeader];
-  uint16_t fragment = 0;
-  if (packet.protocol == ipv6::kFragmentHeader) {
-    packet.transport += ipv6::kFragmentLength;
-    if (packet.length < packet.transport) return Malformed::kShortTransport;
-    packet.protocol = bytes[ipv6::kLength + ipv6::kFragmentNextHeader];
-    fragment = load16(bytes + ipv6::kLength + ipv6::kFragment);
-  }
+  packet.transport = chain.transport;
+  packet.protocol = chain.protocol;
+  packet.protocol_at = chain.protocol_at;
   packet.source = address_from(bytes + ipv6::kSource, true);
   packet.destination = address_from(bytes + ipv6::kDestination, true);
-  packet.is_fragment = (fragment & (ipv6::kMoreFragments | ipv6::kFragmentOffset)) != 0;
-  packet.has_transport = (fragment & ipv6::kFragmentOffset) == 0 && !ipv6::hides_transport(packet.protocol);
+  packet.is_fragment = chain.is_fragment;
+  packet.is_later_fragment = chain.is_later_fragment;
+  packet.identification = chain.identification;
+  packet.is_routed = chain.is_routed;
+  packet.has_transport = !chain.is_later_fragment && !ipv6::is_extension(chain.protocol) &&
+                         chain.protocol != ipv6::kNothing && chain.protocol != kAuthentication;
   return parse_transport(packet);
 }
 

@@ -20,9 +20,11 @@ inline bool is_icmp_error(const ParsedPacket& packet) {
                             type == icmp::kParameterProblem4;
 }
 
-inline bool parse_quoted_transport(ParsedPacket& quoted, bool is_first) {
-  quoted.is_fragment = !is_first;
-  quoted.has_transport = is_first && !(quoted.is_v6 && ipv6::hides_transport(quoted.protocol));
+inline bool parse_quoted_transport(ParsedPacket& quoted) {
+  const bool ends_otherwise =
+      quoted.is_v6 && (ipv6::is_extension(quoted.protocol) || quoted.protocol == ipv6::kNothing);
+  quoted.is_fragment = quoted.is_later_fragment;
+  quoted.has_transport = !(quoted.is_later_fragment || is_authenticated(quoted) || ends_otherwise);
   if (quoted.length < quoted.transport + (quoted.has_transport ? kQuotedTransportAtLeast : 0)) return false;
   if (!quoted.has_transport) return true;
   const uint8_t* header = quoted.bytes + quoted.transport;
@@ -40,25 +42,29 @@ inline bool parse_quoted4(ParsedPacket& quoted, uint32_t received) {
   if (quoted.transport < ipv4::kMinimumLength) return false;
   quoted.length = std::min(received, uint32_t{load16(bytes + ipv4::kTotalLength)});
   quoted.protocol = bytes[ipv4::kProtocol];
+  quoted.protocol_at = ipv4::kProtocol;
+  quoted.identification = raw16(bytes + ipv4::kIdentification);
   quoted.source = address_from(bytes + ipv4::kSource, false);
   quoted.destination = address_from(bytes + ipv4::kDestination, false);
-  return parse_quoted_transport(quoted, (load16(bytes + ipv4::kFragment) & ipv4::kFragmentOffset) == 0);
+  quoted.is_later_fragment = (load16(bytes + ipv4::kFragment) & ipv4::kFragmentOffset) != 0;
+  return parse_quoted_transport(quoted);
 }
 
 inline bool parse_quoted6(ParsedPacket& quoted, uint32_t received) {
   const uint8_t* bytes = quoted.bytes;
   if (received < ipv6::kLength) return false;
   quoted.length = std::min(received, ipv6::kLength + load16(bytes + ipv6::kPayloadLength));
-  quoted.transport = ipv6::kLength;
-  quoted.protocol = bytes[ipv6::kNextHeader];
+  ipv6::HeaderChain chain;
+  if (!ipv6::follow_headers(bytes, quoted.length, chain)) return false;
+  quoted.transport = chain.transport;
+  quoted.protocol = chain.protocol;
+  quoted.protocol_at = chain.protocol_at;
+  quoted.is_later_fragment = chain.is_later_fragment;
+  quoted.identification = chain.identification;
+  quoted.is_routed = chain.is_routed;
   quoted.source = address_from(bytes + ipv6::kSource, true);
   quoted.destination = address_from(bytes + ipv6::kDestination, true);
-  if (quoted.protocol != ipv6::kFragmentHeader) return parse_quoted_transport(quoted, true);
-  quoted.transport += ipv6::kFragmentLength;
-  if (quoted.length < quoted.transport) return false;
-  quoted.protocol = bytes[ipv6::kLength + ipv6::kFragmentNextHeader];
-  return parse_quoted_transport(
-      quoted, (load16(bytes + ipv6::kLength + ipv6::kFragment) & ipv6::kFragmentOffset) == 0);
+  return parse_quoted_transport(quoted);
 }
 
 // False when what the error quotes is too short to tell where it went; then `quoted` is not valid. `is_fragment` says

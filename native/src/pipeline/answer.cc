@@ -90,13 +90,7 @@ bool is_intact(const ParsedPacket& packet) {
   const uint8_t* datagram = packet.bytes + packet.transport;
   const uint16_t datagram_length = load16(datagram + udp::kLength);
   if (datagram_length < udp::kHeaderLength || datagram_length > room) return false;
-  const bool has_checksum = raw16(datagram + udp::kChecksum) != 0;
-  return has_checksum ? is_sum_right(packet, datagram_length) : !packet.is_v6;  // IPv6 wants one: RFC 8200 section 8.1
-}
-
-// Where the field is that names the packet's protocol: behind a fragment header it is that one's first.
-uint32_t next_header_at(const ParsedPacket& packet) {
-  return packet.transport == ipv6::kLength ? ipv6::kNextHeader : ipv6::kLength + ipv6::kFragmentNextHeader;
+  return raw16(datagram + udp::kChecksum) == 0 || is_sum_right(packet, datagram_length);
 }
 
 uint32_t icmp_error(const ParsedPacket& packet, uint8_t type, uint8_t code, uint32_t pointer = 0) {
@@ -133,9 +127,10 @@ uint32_t echo_reply(const ParsedPacket& packet) {
   return write_ip_header(packet, payload_length, packet.protocol, type_of_service_of(packet));
 }
 
-bool is_answerable(const ParsedPacket& packet, bool is_partial) {
-  if (packet.is_fragment || !packet.has_transport || (packet.tcp_flags & tcp::kRst) != 0) return false;
-  return is_partial || is_intact(packet);
+bool is_answerable(const ParsedPacket& packet, const Offload& offload) {
+  if (packet.is_fragment || packet.is_routed || !packet.has_transport || (packet.tcp_flags & tcp::kRst) != 0)
+    return false;
+  return offload.needs_checksum || is_intact(packet);
 }
 
 uint32_t tcp_reset(const ParsedPacket& packet) {
@@ -160,7 +155,7 @@ uint32_t unreachable(const ParsedPacket& packet, bool is_served) {
     return icmp_error(packet, type, packet.is_v6 ? icmp::kCodePort6 : icmp::kCodePort4);
   if (is_served) return icmp_error(packet, type, packet.is_v6 ? icmp::kCodeHost6 : icmp::kCodeHost4);
   if (!packet.is_v6) return icmp_error(packet, type, icmp::kCodeProtocol4);
-  return icmp_error(packet, icmp::kParameterProblem6, icmp::kCodeNextHeader6, next_header_at(packet));
+  return icmp_error(packet, icmp::kParameterProblem6, icmp::kCodeNextHeader6, packet.protocol_at);
 }
 
 }  // namespace onehop

@@ -2,7 +2,7 @@
 // packet that asks, at most 1,280 bytes or the packet's own length, and its length returned.
 #pragma once
 
-#include "../packet/packet.h"
+#include "../packet/offload.h"
 
 namespace onehop {
 
@@ -11,9 +11,9 @@ namespace onehop {
 uint32_t echo_reply(const ParsedPacket& packet);
 
 // Whether onehop may answer that nobody takes a packet: never a reset (RFC 9293 section 3.10.7.1), a part of a
-// packet, or what arrived damaged, for its port may be any other's (RFC 1122 section 4.1.3.4, RFC 9293 section
-// 3.1). A partial checksum has not travelled yet, so nothing can have damaged it.
-bool is_answerable(const ParsedPacket& packet, bool is_partial);
+// packet, what only stops here on its way, or what arrived damaged, for its port may be any other's (RFC 1122 section
+// 4.1.3.4, RFC 9293 section 3.1). A packet with a partial checksum has not travelled yet, so nothing can have damaged it.
+bool is_answerable(const ParsedPacket& packet, const Offload& offload);
 
 // A reset as RFC 9293 section 3.10.7.1 wants it for a port nobody listens on.
 uint32_t tcp_reset(const ParsedPacket& packet);

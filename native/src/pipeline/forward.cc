@@ -42,7 +42,7 @@ constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContaine
 // A reset for TCP, an ICMP error for the rest.
 Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& offload,
               const PipelineState& state) {
-  if (!is_answerable(packet, offload.needs_checksum)) return dropped(rejection.drop, packet, packet.source);
+  if (!is_answerable(packet, offload)) return dropped(rejection.drop, packet, packet.source);
   if (packet.protocol == tcp::kNumber) return answered(rejection.answer, tcp_reset(packet), packet, offload);
   if (!state.errors.take(state.now)) return dropped(Code::kDropAnswerLimit, packet, packet.source);
   return answered(rejection.answer, unreachable(packet, rejection.is_served), packet, offload);
@@ -52,7 +52,7 @@ Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& o
 Result without_service(const ParsedPacket& packet, Offload& offload, const PipelineState& state) {
   const auto drop = [&packet](Code code) { return dropped(code, packet, packet.source); };
   if (packet.is_fragment) return drop(Code::kDropFragment);
-  if (!packet.has_transport) return drop(Code::kDropUnsupported);
+  if (!packet.has_transport || packet.is_routed) return drop(Code::kDropUnsupported);
   if (is_echo_request(packet)) return answered(Code::kAnswerEcho, echo_reply(packet), packet, offload);
   if (is_icmp(packet)) return drop(Code::kDropUnsupported);
   return state.lookup.snapshot().is_dropping_unserved ? drop(Code::kDropPortClosed)
@@ -71,7 +71,10 @@ Result without_container(const ParsedPacket& packet, const Front& front, Offload
 }  // namespace
 
 Result forward(const ParsedPacket& packet, const Front* front, Offload& offload, const PipelineState& state) {
-  if (is_icmp_error(packet)) return forward_quoted(packet, offload.needs_checksum, state);
+  if (is_icmp_error(packet)) return forward_quoted(packet, is_partial(packet, offload), state);
+  if (is_authenticated(packet)) return dropped(Code::kDropAuthenticated, packet, packet.source);
+  if (lacks_checksum(packet) && !is_partial(packet, offload))
+    return dropped(Code::kDropNoChecksum, packet, packet.source);
   if (front == nullptr) return without_service(packet, offload, state);
   if (!is_forwardable(packet)) return dropped(Code::kDropUnsupported, packet, packet.source);
 
@@ -82,7 +85,7 @@ Result forward(const ParsedPacket& packet, const Front* front, Offload& offload,
 
   const Member& member = *decision.member;
   state.table.remember(key, found, member.container, decision.origin, packet, state.now);
-  rewrite_to_container(packet, *front, member, offload.needs_checksum, state);
+  rewrite_to_container(packet, *front, member, is_partial(packet, offload), state);
   Result result = leaving(decision.code, Way::kContainer, packet.length, packet, key.source);
   result.service = front->service_id;
   result.container = member.container;

@@ -52,7 +52,7 @@ class SnapshotLookup {
     const Front* front;
   };
   Destination destination(const ParsedPacket& packet) const {
-    if (has_ports(packet)) {
+    if (has_ports(packet) && !packet.is_routed) {
       const uint32_t front =
           fronts_.find(end_key(packet.destination, packet.is_v6, packet.protocol, packet.destination_port));
       if (front != Index::kNone) return {true, &snapshot_.fronts[front]};

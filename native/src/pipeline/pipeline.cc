@@ -47,7 +47,7 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
 Result process_packet(Packet& packet, const PreparedPacket& prepared, const PipelineState& state) {
   if (!prepared.is_packet) return {static_cast<uint8_t>(prepared.problem), Way::kNone};
   return prepared.is_public ? forward(prepared.parsed, prepared.front, packet.offload, state)
-                            : reply(prepared.parsed, prepared.ways, packet.offload.needs_checksum, state);
+                            : reply(prepared.parsed, prepared.ways, is_partial(prepared.parsed, packet.offload), state);
 }
 
 }  // namespace onehop

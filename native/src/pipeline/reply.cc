@@ -56,6 +56,7 @@ Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_
   ask(ways.exact, has_flow ? &end : nullptr, packet, state, asked);
   ask(ways.every, has_flow ? &end : nullptr, packet, state, asked);
   if (!asked.is_any) return pass(Code::kPassUnknownClient, packet);
+  if (lacks_checksum(packet) && !is_partial) return dropped(Code::kDropNoChecksum, packet, packet.destination);
   if (asked.way == nullptr) return dropped(Code::kDropUnknownFlow, packet, packet.destination);
   return rewritten(Code::kReplyFlow, packet, *asked.way, is_partial, state);
 }
@@ -67,8 +68,9 @@ Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_parti
   if (ways.size() == 0) return pass(Code::kPassNotOurs, packet);
   if (ways.size() > 1) return flow_reply(packet, ways, is_partial, state);
   const EndpointWay& way = first_of(ways);
-  return has_asked(packet, way, state) ? rewritten(Code::kReplyEndpoint, packet, way, is_partial, state)
-                                       : pass(Code::kPassUnknownClient, packet);
+  if (!has_asked(packet, way, state)) return pass(Code::kPassUnknownClient, packet);
+  if (lacks_checksum(packet) && !is_partial) return dropped(Code::kDropNoChecksum, packet, packet.destination);
+  return rewritten(Code::kReplyEndpoint, packet, way, is_partial, state);
 }
 
 }  // namespace onehop

@@ -6,7 +6,7 @@
 
 namespace onehop {
 
-// Of ICMP only echo replies come from an endpoint; extension headers are not read here.
+// Of ICMP only echo replies come from an endpoint.
 inline bool is_answer(const ParsedPacket& packet) {
   return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_reply(packet));
 }

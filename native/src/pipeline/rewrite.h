@@ -33,25 +33,10 @@ inline uint64_t rewrite_port(const ParsedPacket& packet, Side side, uint16_t por
   return delta;
 }
 
-// Where the checksum is that covers the IP addresses; null for protocols that have none.
+// Where the checksum is that covers the IP addresses; null where there is none.
 inline uint8_t* transport_checksum(const ParsedPacket& packet) {
-  uint32_t at = packet.transport;
-  switch (packet.protocol) {
-    case tcp::kNumber:
-      at += tcp::kChecksum;
-      break;
-    case udp::kNumber:
-    case udp::kLiteNumber:
-      at += udp::kChecksum;
-      break;
-    case icmp::kNumber6:
-      if (!packet.is_v6) return nullptr;  // ICMP for IPv4 covers no pseudo header
-      at += icmp::kChecksum;
-      break;
-    default:
-      return nullptr;
-  }
-  return at + 2 > packet.length ? nullptr : packet.bytes + at;
+  const uint32_t offset = checksum_offset(packet.protocol, packet.is_v6), at = packet.transport + offset;
+  return offset == 0 || at + 2 > packet.length ? nullptr : packet.bytes + at;
 }
 
 // A zero says that the sender computed none, so a computed zero goes out as ffff (RFC 768, RFC 3828 section 3.1).
@@ -64,11 +49,12 @@ inline uint16_t update_transport_checksum(uint8_t protocol, uint16_t before, uin
 
 // Address and, unless `port` (network order) is 0, TCP or UDP port. `is_partial`: the transport checksum is the
 // pseudo header's sum, left for a device to finish (VIRTIO_NET_HDR_F_NEEDS_CSUM). Then the address changes it
-// uncomplemented and the port, which the device will sum up itself, not at all.
+// uncomplemented and the port, which the device will sum up itself, not at all. At a stop on the way (is_routed) only
+// the address is written: checksum and port are of the last destination.
 inline void rewrite_end(const ParsedPacket& packet, Side side, const Address& address, uint16_t port,
                         bool is_partial) {
   const uint64_t address_delta = rewrite_address(packet, side, address);
-  if (!packet.has_transport) return;
+  if (!packet.has_transport || (side == Side::kDestination && packet.is_routed)) return;
   const uint64_t port_delta = port == 0 ? 0 : rewrite_port(packet, side, port);
   uint8_t* checksum = transport_checksum(packet);
   if (checksum == nullptr) return;

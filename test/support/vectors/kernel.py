@@ -233,5 +233,13 @@ class KernelTranscript(Transcript):
                   source or self.family.client)
 
 
+EXTENSION_HEADERS = (0, 43, 60)
+
+
 def protocol_of(packet):
-    return packet[9] if packet[0] >> 4 == 4 else packet[6]
+    if packet[0] >> 4 == 4:
+        return packet[9]
+    protocol, at = packet[6], 40
+    while protocol in EXTENSION_HEADERS:
+        protocol, at = packet[at], at + 8 * (packet[at + 1] + 1)
+    return protocol

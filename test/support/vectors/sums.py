@@ -1,4 +1,20 @@
 """Internet checksums worked out by hand, for what scapy does not sum up."""
+from scapy.all import raw
+from scapy.layers.inet import in4_pseudoheader
+from scapy.layers.inet6 import PseudoIPv6
+from scapy.utils import checksum
+
+
+def summed(f, src, dst, proto, segment, at):
+    """A segment of zeros at `at`, with its checksum over a pseudo header and itself there."""
+    sum = checksum(pseudo_header(f, f.ip(src, dst, proto=proto), proto, len(segment)) + segment)
+    return segment[:at] + sum.to_bytes(2, 'big') + segment[at + 2:]
+
+
+def pseudo_header(f, packet, proto, length):
+    if f.version == 4:
+        return in4_pseudoheader(proto, packet, length)
+    return raw(PseudoIPv6(src=packet.src, dst=packet.dst, uplen=length, nh=proto))
 
 
 def replaced(checksum, before, after):

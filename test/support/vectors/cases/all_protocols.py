@@ -1,8 +1,7 @@
 from packets import V4, V6, End, Family
 from scapy.all import ESP, GRE, SCTP, Raw, SCTPChunkInit, SCTPChunkInitAck, raw
-from scapy.layers.inet import in4_pseudoheader
-from scapy.layers.inet6 import PseudoIPv6
 from scapy.utils import checksum
+from sums import pseudo_header
 from transcript import case
 
 BOTH = (V4, V6)
@@ -69,15 +68,9 @@ def udp_lite(f, src, dst, ports, payload, coverage, zero_as=0xFFFF):
     datagram = bytearray(header + payload)
     packet = f.ip(src, dst, proto=UDP_LITE)
     covered = bytes(datagram[:coverage or len(datagram)])
-    sum = checksum(pseudo_header(f, packet, len(datagram)) + covered) or zero_as
+    sum = checksum(pseudo_header(f, packet, UDP_LITE, len(datagram)) + covered) or zero_as
     datagram[6:8] = sum.to_bytes(2, 'big')
     return packet / Raw(bytes(datagram))
-
-
-def pseudo_header(f, packet, length):
-    if f.version == 4:
-        return in4_pseudoheader(UDP_LITE, packet, length)
-    return raw(PseudoIPv6(src=packet.src, dst=packet.dst, uplen=length, nh=UDP_LITE))
 
 
 @case('all-udp-lite', BOTH)

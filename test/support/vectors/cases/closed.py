@@ -130,7 +130,7 @@ def protocol_behind_fragment_header(t, f: Family):
 def damaged(t, f: Family):
     """What arrives damaged is not answered, for its port may be any other's: TCP with a wrong checksum (RFC 9293 section
     3.1), UDP with a wrong one (RFC 1122 section 4.1.3.4) or a length that lies. UDP without a checksum is whole over
-    IPv4 and damaged over IPv6 (RFC 8200 section 8.1). The kernel keeps silent at the same ones."""
+    IPv4, and dropped over IPv6 (RFC 8200 section 8.1). The kernel keeps silent at the same ones."""
     t.configure(f.service())
     t.drop(f.tcp_to(closed(f), b'odd', flags='S', seq=1, chksum=0x1234), 'port-closed')
     t.drop(f.udp_to(closed(f), b'odd', chksum=0x1234), 'port-closed')
@@ -140,7 +140,7 @@ def damaged(t, f: Family):
     if f.version == 4:
         t.answer(unsummed, port_unreachable(f, unsummed), 'port-closed')
     else:
-        t.drop(unsummed, 'port-closed')
+        t.drop(unsummed, 'no-checksum')
 
 
 @case('closed-udp-trailing', BOTH)

@@ -86,13 +86,3 @@ def atomic(t, f: Family):
     t.forward(build, 'chosen', front=front, to=to)
     t.reply(lambda of: f.ip(of.address, f.client) / IPv6ExtHdrFragment(id=8, nh=17) / UDP(sport=of.port, dport=40000) / b'y',
             front=front, to=to)
-
-
-@case('fragments-extension-header-v6', (V6,))
-def extension_header(t, f: Family):
-    """Behind the fragment header of a first fragment another one follows: its address could be rewritten, a checksum
-    behind could not."""
-    t.configure(f.service('all'))
-    first = IPv6ExtHdrFragment(id=7, m=1, nh=60) / bytes([17, 0, 1, 4, 0, 0, 0, 0]) / bytes(16)
-    t.drop(f.ip(f.client, f.public) / first, 'unsupported')
-    t.passes(f.ip(f.web(1).address, f.client) / first, 'not-ours')

@@ -92,15 +92,3 @@ def trailing_bytes(t, f: Family):
     t.forward(lambda to: f.tcp_to(to, b'x', flags='S', seq=1), 'chosen', wrap=lambda packet: raw(packet) + b'\xde\xad\xbe')
     own = f.udp_to(f.web(2), b'direct')
     t.step(raw(own) + bytes(6), own, 'pass', 'not-ours', source=f.client)
-
-
-@case('ip-extension-header-v6', (V6,))
-def extension_header(t, f: Family):
-    """Behind a hop-by-hop or destination options header no port is read: to a public address that is dropped,
-    elsewhere passed (RFC 8200 section 4.1). The value 59 says that nothing follows (section 4.7)."""
-    t.configure(f.service('all'))
-    for next_header in (0, 43, 51, 60):
-        t.drop(f.ip(f.client, f.public, proto=next_header) / bytes([6, 0, 1, 4, 0, 0, 0, 0]) / bytes(20), 'unsupported')
-    t.drop(f.ip(f.client, f.public, proto=59), 'unsupported')
-    t.passes(f.ip(f.client, f.stranger, proto=0) / bytes([59, 0, 1, 4, 0, 0, 0, 0]), 'not-ours')
-    t.passes(f.ip(f.web(1).address, f.client, proto=59), 'not-ours')

@@ -1,5 +1,5 @@
 from packets import V4, V6, End, Family
-from scapy.all import UDP, raw
+from scapy.all import UDP, IPv6ExtHdrDestOpt, raw
 from sums import replaced
 from transcript import case
 
@@ -55,6 +55,22 @@ def no_checksum(t, f: Family):
     t.configure(f.service(PORTS))
     t.forward(lambda to: f.udp_to(to, b'query', chksum=0), 'chosen', **dns(f))
     t.reply(lambda of: f.udp_from(of, b'answer', chksum=0), **dns(f))
+
+
+@case('udp-no-checksum-v6', (V6,))
+def no_checksum_v6(t, f: Family):
+    """Over IPv6 no receiver takes a datagram without a checksum (RFC 8200 section 8.1): dropped under a reason of its
+    own, in both directions, with `ports: all` and behind extension headers too. What is not ours passes."""
+    t.configure(f.service(PORTS), f.service('all', name='every', addresses=[f.public2], containers=[f.container(2)]))
+    t.forward(lambda to: f.udp_to(to, b'query'), 'chosen', **dns(f))
+    for address in (f.public, f.public2):
+        for port in (53, 54):
+            t.drop(f.udp_to(End('web', address, port), b'query', chksum=0), 'no-checksum')
+    t.drop(f.ip(f.client, f.public) / IPv6ExtHdrDestOpt() / UDP(dport=53, chksum=0), 'no-checksum')
+    answer = f.udp_from(f.web(1, port=5353), b'answer', chksum=0)
+    t.step(answer, None, 'drop', 'no-checksum', source=f.client)
+    t.passes(f.udp_from(f.web(1, port=5354), b'own', chksum=0), 'not-ours')
+    t.passes(f.udp_from(f.web(1, port=5353), b'own', client=f.stranger, chksum=0), 'unknown-client')
 
 
 @case('udp-computed-zero-request', BOTH, kernel=True)
