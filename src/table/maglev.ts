@@ -8,11 +8,11 @@ export interface RingMember {
 }
 
 /**
- * Ring sizes, all prime. The smallest with at least 100 rows a member is taken (Maglev, NSDI 2016, section
- * 5.3: 1 % imbalance). The steps are wide so that a list growing by one hardly ever changes the size, which
- * would reshuffle sources not yet known.
+ * Ring sizes: the largest primes below powers of 4. The smallest with at least 100 rows a member is taken (Maglev, NSDI
+ * 2016, section 5.3: 1 % imbalance), so that ten thousand small services stay small. The steps are wide so that a list
+ * growing by one hardly ever changes the size, which would reshuffle sources not yet known.
  */
-const RING_SIZES = [4093, 65521, 1048573] as const
+export const RING_SIZES = [1021, 4093, 16381, 65521, 262139, 1048573] as const
 
 /** A member's index must fit the ring's 16 bits. */
 export const MEMBERS_AT_MOST = 65535

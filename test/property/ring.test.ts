@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { buildRing, type RingMember } from '../../src/table/maglev.ts'
+import { buildRing, type RingMember, ringSize } from '../../src/table/maglev.ts'
 
 /** What Maglev's ring promises for any list of containers (NSDI 2016, sections 3.4 and 5.3). */
 
@@ -69,6 +69,21 @@ test('moves few rows but the leaving member’s when one of ten leaves, and as f
     }),
     RUNS,
   )
+})
+
+test('is as long as its list needs: a hundred rows a member or more, and a prime, so that every walk meets each row', () => {
+  for (const [members, rows] of [
+    [1, 1021],
+    [10, 1021],
+    [11, 4093],
+    [100, 16381],
+    [2621, 262139],
+    [2622, 1048573],
+    [10485, 1048573],
+  ] as const) {
+    assert.equal(ringSize(members), rows)
+    for (let divisor = 2; divisor * divisor <= rows; divisor++) assert.notEqual(rows % divisor, 0)
+  }
 })
 
 /** Plain hashing modulo the members would move 81 in 100 (1 − 1/10 − 9/10 · 1/10). */

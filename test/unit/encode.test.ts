@@ -47,7 +47,7 @@ function refusalOf(bytes: Uint8Array): string | undefined {
 
 test('takes what encodeSnapshot wrote', () => {
   assert.equal(refusalOf(BYTES), undefined)
-  assert.equal(BYTES.length, RING + 2 * 4093)
+  assert.equal(BYTES.length, RING + 2 * 1021)
 })
 
 const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly number[], message: RegExp])[] = [

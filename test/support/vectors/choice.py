@@ -50,7 +50,7 @@ def check_siphash():
 
 check_siphash()
 
-SIZES = (4093, 65521, 1048573)
+SIZES = (1021, 4093, 16381, 65521, 262139, 1048573)
 
 
 @lru_cache

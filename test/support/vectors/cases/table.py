@@ -66,7 +66,7 @@ def weight_zero(t, f: Family):
 
 @case('choice-large-ring', BOTH)
 def large_ring(t, f: Family):
-    """Fifty containers take the next ring size, 65,521 rows."""
+    """Fifty containers take a larger ring, 16,381 rows."""
     t.configure(service := f.service(containers=[numbered(f, number) for number in range(50)]))
     for client in clients(f, 24, 251):
         name = choose(service, client, KEY)
