@@ -40,6 +40,7 @@
         "src/io/vnet_header.cc",
         "src/io/tun.cc",
         "src/io/packet_socket.cc",
+        "src/io/echo_socket.cc",
         "src/io/netlink.cc",
         "src/io/rtnetlink.cc",
         "src/io/neighbour_table.cc",

@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 # What is looked for, and the Debian package that brings it. A compiler that came another way is as good.
 readonly FOR_RUN=(ip=iproute2 nft=nftables 'g++=g++' make=make python3=python3 npm=npm)
 readonly FOR_DEMO=(unshare=util-linux nsenter=util-linux setpriv=util-linux mount=mount)
-readonly FOR_TEST=(curl=curl ping=iputils-ping ethtool=ethtool iperf3=iperf3 iptables=iptables
+readonly FOR_TEST=(curl=curl openssl=openssl ping=iputils-ping ethtool=ethtool iperf3=iperf3 iptables=iptables
   tcpdump=tcpdump tshark=tshark scapy=python3-scapy)
 readonly FOR_BENCH=(haproxy=haproxy sockperf=sockperf wrk=wrk)
 

@@ -7,6 +7,7 @@ import type { Config } from './config/schema.ts'
 import { ContainerList } from './containers/container-list.ts'
 import { type HealthChange, HealthChecks } from './containers/health-checks.ts'
 import type { DataPlane } from './dataplane/dataplane.ts'
+import { openEchoSocket } from './dataplane/echo.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
 import { OnehopError } from './errors.ts'
 import { loadKey } from './key.ts'
@@ -112,7 +113,7 @@ class Daemon {
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.publish(this.#config))
-  readonly #health = new HealthChecks((changes) => this.#turn(changes))
+  readonly #health = new HealthChecks((changes) => this.#turn(changes), openEchoSocket)
   #config: Config
   #reloading: Promise<void> = Promise.resolve()
 

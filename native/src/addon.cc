@@ -2,6 +2,7 @@
 // native.ts); here every argument's type and range is checked once more, so that whatever a caller passes is a
 // JavaScript exception and never a crash.
 #include <napi.h>
+#include <uv.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "io/echo_socket.h"
 #include "io/failure.h"
 #include "io/forwarder.h"
 #include "io/pages.h"
@@ -330,6 +332,73 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   std::vector<uint8_t> buffer_ = std::vector<uint8_t>(2048);
 };
 
+// An echo socket on the event loop, which it does not keep alive.
+class EchoSocketObject : public Napi::ObjectWrap<EchoSocketObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "EchoSocket",
+                       {
+                           InstanceMethod<&EchoSocketObject::send>("send"),
+                           InstanceMethod<&EchoSocketObject::close>("close"),
+                       });
+  }
+
+  // new EchoSocket(isV6: boolean, onReply: (nonce: Uint8Array) => void). Stays until close(), referenced or not.
+  explicit EchoSocketObject(const Napi::CallbackInfo& info)
+      : ObjectWrap(info), is_v6_(info[0].ToBoolean()), socket_(guarded(info, [&] { return onehop::EchoSocket::open(is_v6_); })) {
+    if (!info[1].IsFunction()) throw Napi::TypeError::New(info.Env(), "onReply: expected a function");
+    on_reply_ = Napi::Persistent(info[1].As<Napi::Function>());
+    uv_loop_t* loop = nullptr;
+    if (napi_get_uv_event_loop(info.Env(), &loop) != napi_ok || uv_poll_init(loop, &poll_, socket_.number()) != 0)
+      throw Napi::Error::New(info.Env(), "uv_poll_init failed");
+    poll_.data = this;
+    uv_unref(reinterpret_cast<uv_handle_t*>(&poll_));
+    uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
+      static_cast<EchoSocketObject*>(poll->data)->receive();
+    });
+    Ref();
+  }
+
+ private:
+  // send(address: Uint8Array of the family's length, nonce: Uint8Array of 8)
+  void send(const Napi::CallbackInfo& info) {
+    const Napi::Uint8Array address = bytes(info[0], "address");
+    const Napi::Uint8Array given = bytes(info[1], "nonce");
+    onehop::EchoSocket::Nonce nonce;
+    if (address.ByteLength() != onehop::address_length(is_v6_) || given.ByteLength() != nonce.size())
+      throw Napi::RangeError::New(info.Env(), "address or nonce: wrong length");
+    std::copy_n(given.Data(), nonce.size(), nonce.begin());
+    const int error = socket_.send(address.Data(), nonce);
+    if (error != 0) guarded(info, [&] { throw onehop::system_failure("sendto", error); });
+  }
+
+  // close(), once more too. The loop gives the handle back later; until then the object stays.
+  void close(const Napi::CallbackInfo&) {
+    auto* handle = reinterpret_cast<uv_handle_t*>(&poll_);
+    if (uv_is_closing(handle)) return;
+    uv_close(handle, [](uv_handle_t* closed) { static_cast<EchoSocketObject*>(closed->data)->Unref(); });
+  }
+
+  void receive() {
+    const Napi::HandleScope scope(Env());
+    for (const auto& nonce : socket_.receive()) {
+      Napi::Uint8Array copy = Napi::Uint8Array::New(Env(), nonce.size());
+      std::copy(nonce.begin(), nonce.end(), copy.Data());
+      try {
+        on_reply_.MakeCallback(Value(), {copy});
+      } catch (const Napi::Error& error) {
+        napi_fatal_exception(Env(), error.Value());
+      }
+      if (uv_is_closing(reinterpret_cast<uv_handle_t*>(&poll_))) return;
+    }
+  }
+
+  const bool is_v6_;
+  onehop::EchoSocket socket_;
+  Napi::FunctionReference on_reply_;
+  uv_poll_t poll_{};
+};
+
 // [verdict, reason] by code.
 Napi::Array reasons(Napi::Env env) {
   Napi::Array list = Napi::Array::New(env, onehop::kReasonCount);
@@ -344,6 +413,7 @@ Napi::Array reasons(Napi::Env env) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Engine"] = EngineObject::define(env);
+  exports["EchoSocket"] = EchoSocketObject::define(env);
   exports["reasons"] = reasons(env);
   return exports;
 }

@@ -124,8 +124,13 @@ function checkAffinity({ affinity }: ServiceConfig, path: Path): Issue[] {
 }
 
 function checkHealth(service: ServiceConfig, path: Path): Issue[] {
-  if (service.health === undefined || healthPortOf(service, undefined) !== undefined) return []
-  return [issue([...path, 'health'], 'no port to check; expected port, for the service has no TCP port')]
+  const { health } = service
+  if (health === undefined || health.asks.type === 'icmp' || healthPortOf(service, undefined) !== undefined)
+    return []
+  const protocol = health.asks.type === 'udp' ? 'UDP' : 'TCP'
+  return [
+    issue([...path, 'health'], `no port to check; expected port, for the service has no ${protocol} port`),
+  ]
 }
 
 function checkPinned({ pins, containers, name }: ServiceConfig, path: Path): Issue[] {

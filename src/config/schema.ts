@@ -72,18 +72,36 @@ export interface ContainerConfig {
 
 /** A check of each of a service's containers, at the container's own address. */
 export interface HealthConfig {
-  readonly type: 'tcp' | 'http'
-  /** Undefined: the container's end of the service's first TCP port. */
-  readonly port: number | undefined
-  readonly path: string
-  /** The only HTTP status that passes; undefined: 200 to 399. */
-  readonly status: number | undefined
+  readonly asks: HealthQuestion
   readonly intervalMs: number
   readonly timeoutMs: number
   /** Passes in a row that turn it up, failures in a row that turn it down. */
   readonly rise: number
   readonly fall: number
+  /** Each wait differs from the interval by up to this share of it, so that checks that began together drift apart. */
+  readonly jitter: number
 }
+
+/** `port`, undefined: the container's end of the service's first port of the protocol. */
+export type HealthQuestion =
+  | { readonly type: 'tcp'; readonly port: number | undefined }
+  | {
+      readonly type: 'http' | 'https'
+      readonly port: number | undefined
+      readonly path: string
+      /** The only HTTP status that passes; undefined: 200 to 399. */
+      readonly status: number | undefined
+      /** For the Host header and the TLS server name; undefined: the container's address. */
+      readonly hostName: string | undefined
+    }
+  | {
+      readonly type: 'udp'
+      readonly port: number | undefined
+      /** Characters U+0000 to U+00FF, a byte each. */
+      readonly send: string
+      readonly expect: string
+    }
+  | { readonly type: 'icmp' }
 
 export interface AffinityConfig {
   readonly scope: 'service' | 'group' | 'address'
@@ -310,27 +328,105 @@ const httpPath = text('a path such as /healthz: "/" and printable ASCII without 
   /^\/[\x21-\x7e]{0,1023}$/.test(value) ? value : undefined,
 )
 
-const health = mapping({
-  type: oneOf('tcp', 'http'),
-  port: integer(1, 65_535).optional(),
-  path: httpPath.prefault('/'),
-  status: integer(200, 599).optional(),
+const byteText = text(
+  'a text of characters up to U+00FF, a byte each, 512 at most ("\\x00" is a zero)',
+  (value) => (/^[\0-\xff]{0,512}$/.test(value) ? value : undefined),
+)
+
+const hostName = text('a host name such as www.example.com', (value) =>
+  /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/.test(
+    value,
+  )
+    ? value
+    : undefined,
+)
+
+const percent = (least: number, most: number) =>
+  text(`a share such as 10%, from ${least}% to ${most}%`, (value) => {
+    const [, digits] = /^([0-9]{1,3})%$/.exec(value) ?? []
+    const share = Number(digits)
+    return share >= least && share <= most ? share / 100 : undefined
+  })
+
+const healthPort = integer(1, 65_535).optional()
+
+const healthTimes = {
   interval: checkTime.prefault('5s'),
   timeout: checkTime.prefault('2s'),
   rise: integer(1, 100).default(2),
   fall: integer(1, 100).default(3),
-}).transform(
-  ({ interval: intervalMs, timeout: timeoutMs, ...given }): HealthConfig => ({
-    type: given.type,
-    port: given.port,
-    path: given.path,
-    status: given.status,
-    intervalMs,
-    timeoutMs,
-    rise: given.rise,
-    fall: given.fall,
-  }),
-)
+  jitter: percent(0, 50).prefault('10%'),
+}
+
+const httpHealth = <const Type extends string>(type: Type) =>
+  mapping({
+    type: z.literal(type),
+    port: healthPort,
+    path: httpPath.prefault('/'),
+    status: integer(200, 599).optional(),
+    host: hostName.optional(),
+    ...healthTimes,
+  })
+
+const HEALTH_TYPES = 'tcp or http or https or udp or icmp'
+
+const health = z
+  .discriminatedUnion(
+    'type',
+    [
+      mapping({ type: z.literal('tcp'), port: healthPort, ...healthTimes }),
+      httpHealth('http'),
+      httpHealth('https'),
+      mapping({
+        type: z.literal('udp'),
+        port: healthPort,
+        send: byteText,
+        expect: byteText.prefault(''),
+        ...healthTimes,
+      }),
+      mapping({ type: z.literal('icmp'), ...healthTimes }),
+    ],
+    {
+      error: ({ code }) =>
+        code === 'invalid_union' ? HEALTH_TYPES : 'a mapping with type, interval, timeout, rise, fall',
+    },
+  )
+  .transform(
+    ({ interval: intervalMs, timeout: timeoutMs, rise, fall, jitter, ...given }): HealthConfig => ({
+      asks: questionOf(given),
+      intervalMs,
+      timeoutMs,
+      rise,
+      fall,
+      jitter,
+    }),
+  )
+
+type GivenQuestion =
+  | { type: 'tcp' | 'icmp'; port?: number | undefined }
+  | {
+      type: 'http' | 'https'
+      port?: number | undefined
+      path: string
+      status?: number | undefined
+      host?: string | undefined
+    }
+  | { type: 'udp'; port?: number | undefined; send: string; expect: string }
+
+function questionOf(given: GivenQuestion): HealthQuestion {
+  switch (given.type) {
+    case 'icmp':
+      return { type: given.type }
+    case 'tcp':
+      return { type: given.type, port: given.port }
+    case 'udp':
+      return { type: given.type, port: given.port, send: given.send, expect: given.expect }
+    default: {
+      const { type, port, path, status, host } = given
+      return { type, port, path, status, hostName: host }
+    }
+  }
+}
 
 const pin = mapping({ source: prefix, container: name })
 

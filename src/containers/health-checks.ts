@@ -3,7 +3,8 @@ import { healthPortOf } from '../config/health.ts'
 import type { Config, ContainerConfig, HealthConfig, ServiceConfig } from '../config/schema.ts'
 import type { Standing } from './container-list.ts'
 import { ASSUMED_UP, nextHealth } from './health.ts'
-import { type ProbeResult, type ProbeTarget, probe } from './probe.ts'
+import { Echoes, type OpenEchoSocket, type Prober } from './probes/echo.ts'
+import { type ProbeResult, type ProbeTarget, probe } from './probes/probe.ts'
 
 /** A container that a check turned up or down. */
 export interface HealthChange {
@@ -15,12 +16,9 @@ export interface HealthChange {
   readonly knownMs: number
 }
 
-interface Plan extends HealthConfig {
+interface Plan extends Omit<HealthConfig, 'asks'> {
   readonly target: ProbeTarget
 }
-
-/** Each wait differs by up to this share, so that checks that began together drift apart. */
-const JITTER = 0.1
 
 /**
  * Runs the checks that a config asks for: one timer and at most one open socket each, the first somewhere within the
@@ -29,13 +27,19 @@ const JITTER = 0.1
  */
 export class HealthChecks {
   readonly #onChange: (changes: readonly HealthChange[]) => void
+  readonly #echoes: Echoes
   readonly #random: () => number
   /** Container's name → what is asked of it → check. Services that ask the same share one. */
   readonly #checks = new Map<string, Map<string, Check>>()
   #turned: HealthChange[] = []
 
-  constructor(onChange: (changes: readonly HealthChange[]) => void, random: () => number = Math.random) {
+  constructor(
+    onChange: (changes: readonly HealthChange[]) => void,
+    openEchoSocket: OpenEchoSocket,
+    random: () => number = Math.random,
+  ) {
     this.#onChange = onChange
+    this.#echoes = new Echoes(openEchoSocket)
     this.#random = random
   }
 
@@ -71,6 +75,7 @@ export class HealthChecks {
   close(): void {
     for (const checks of this.#checks.values()) for (const check of checks.values()) check.close()
     this.#checks.clear()
+    this.#echoes.close()
     this.#turned = []
   }
 
@@ -84,7 +89,7 @@ export class HealthChecks {
     const checks = this.#checks.get(container) ?? new Map<string, Check>()
     if (checks.has(key)) return
     const onTurn = (isUp: boolean, failure: ProbeResult) => this.#report(container, isUp, failure)
-    checks.set(key, new Check(plan, onTurn, this.#random))
+    checks.set(key, new Check(plan, this.#echoes, onTurn, this.#random))
     this.#checks.set(container, checks)
   }
 
@@ -104,6 +109,7 @@ export class HealthChecks {
 /** One target, probed again and again. */
 class Check {
   readonly #plan: Plan
+  readonly #echo: Prober
   readonly #onTurn: (isUp: boolean, failure: ProbeResult) => void
   readonly #random: () => number
   #health = ASSUMED_UP
@@ -112,8 +118,14 @@ class Check {
   #timer: NodeJS.Timeout
   #cancel = () => {}
 
-  constructor(plan: Plan, onTurn: (isUp: boolean, failure: ProbeResult) => void, random: () => number) {
+  constructor(
+    plan: Plan,
+    echo: Prober,
+    onTurn: (isUp: boolean, failure: ProbeResult) => void,
+    random: () => number,
+  ) {
     this.#plan = plan
+    this.#echo = echo
     this.#onTurn = onTurn
     this.#random = random
     this.#timer = setTimeout(() => this.#probe(), plan.intervalMs * random())
@@ -125,13 +137,13 @@ class Check {
   }
 
   #probe(): void {
-    this.#cancel = probe(this.#plan.target, (result) => this.#take(result))
+    this.#cancel = probe(this.#plan.target, this.#echo, (result) => this.#take(result))
   }
 
   #take(result: ProbeResult): void {
     const wasUp = this.#health.isUp
     this.#health = nextHealth(this.#health, result === undefined, this.#plan)
-    const spread = 1 + JITTER * (2 * this.#random() - 1)
+    const spread = 1 + this.#plan.jitter * (2 * this.#random() - 1)
     this.#timer = setTimeout(() => this.#probe(), this.#plan.intervalMs * spread)
     if (this.#health.isUp === wasUp) return
     this.downSinceMs = wasUp ? performance.now() : undefined
@@ -153,10 +165,12 @@ function plansOf({ services }: Config): ReadonlyMap<string, ReadonlyMap<string, 
 
 /** The container's IPv4 address, or its IPv6 address when it has only that. */
 function planOf(service: ServiceConfig, container: ContainerConfig): Plan | undefined {
-  const { health } = service
   const address = container.address ?? container.address6
+  if (service.health === undefined || address === undefined) return undefined
+  const { asks, ...plan } = service.health
+  const { timeoutMs } = plan
+  if (asks.type === 'icmp') return { ...plan, target: { type: 'icmp', address, timeoutMs } }
   const port = healthPortOf(service, container)
-  if (health === undefined || address === undefined || port === undefined) return undefined
-  const { type, path, status, timeoutMs } = health
-  return { ...health, target: { type, host: formatAddress(address), port, path, status, timeoutMs } }
+  if (port === undefined) return undefined
+  return { ...plan, target: { ...asks, host: formatAddress(address), port, timeoutMs } }
 }

@@ -14,8 +14,15 @@ import type {
 /** What native/src/addon.cc exports. Every call throws an Error for arguments of the wrong type or range. */
 export interface Addon {
   readonly Engine: new (sizes: TableSizes) => AddonEngine
+  readonly EchoSocket: new (isV6: boolean, onReply: (nonce: Uint8Array) => void) => AddonEchoSocket
   /** `[verdict, reason]` by code. */
   readonly reasons: readonly (readonly [verdict: string, reason: string])[]
+}
+
+export interface AddonEchoSocket {
+  /** `address`: 4 or 16 bytes; `nonce`: 8. */
+  send(address: Uint8Array, nonce: Uint8Array): void
+  close(): void
 }
 
 export interface AddonEngine {

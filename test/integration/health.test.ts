@@ -5,7 +5,7 @@ import type { Status } from '../../src/api/status.ts'
 import type { Standing } from '../../src/containers/container-list.ts'
 import { FAMILIES } from '../support/families.ts'
 import { untilTrue } from '../support/lab/until.ts'
-import { Lab, startServer } from '../support/lab.ts'
+import { type Container, Lab, startServer } from '../support/lab.ts'
 
 const CLIENTS = Array.from({ length: 60 }, (_, n) => n)
 const MOST_PUBLISH_MS = 50
@@ -88,4 +88,54 @@ test(`each change reached the data plane within ${MOST_PUBLISH_MS} ms`, () => {
     times.filter((ms) => Number(ms) > MOST_PUBLISH_MS),
     [],
   )
+})
+
+test('ICMP checks see a container that cannot be reached, UDP checks one that does not answer', async () => {
+  await daemon.stop()
+  const [byIcmp, byIcmp6, byUdp] = lab.containers as [Container, Container, Container]
+  const often = { interval: '100ms', timeout: '400ms', rise: 2, fall: 2 }
+  const [web] = config.services
+  const other = await lab.startDaemon({
+    config: {
+      ...config,
+      services: [
+        {
+          ...web,
+          containers: [
+            { name: byIcmp.name, address: byIcmp.address },
+            { name: byIcmp6.name, address6: byIcmp6.address6 },
+          ],
+          health: { type: 'icmp', ...often },
+        },
+        {
+          ...web,
+          name: 'dns',
+          addresses: ['203.0.113.53'],
+          ports: ['53/udp->5353'],
+          containers: [{ name: byUdp.name, address: byUdp.address }],
+          health: { type: 'udp', send: 'who?', expect: '{"container"', ...often },
+        },
+      ],
+    },
+  })
+  after(() => other.stop())
+  const states = async () =>
+    (await other.status<Status>()).containers.map(({ name, state }) => `${name} ${state}`).join()
+  const untilStates = (expected: string) => untilTrue(async () => (await states()) === expected, expected)
+  const checked = byUdp.log.length
+  await untilTrue(() => byUdp.log.length >= checked + 3, 'three UDP checks')
+  await untilStates('c1 ready,c2 ready,c3 ready')
+
+  for (const { port } of [byIcmp, byIcmp6]) await lab.host.run(['ip', 'link', 'set', port, 'down'])
+  byUdp.server.signal('SIGSTOP')
+  await untilStates('c1 down,c2 down,c3 down')
+  for (const { name } of lab.containers)
+    assert.match(
+      String(other.log.filter(({ container }) => container === name).at(-1)?.failure),
+      /no answer|EHOSTUNREACH/,
+    )
+
+  for (const { port } of [byIcmp, byIcmp6]) await lab.host.run(['ip', 'link', 'set', port, 'up'])
+  byUdp.server.signal('SIGCONT')
+  await untilStates('c1 ready,c2 ready,c3 ready')
 })
