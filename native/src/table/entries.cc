@@ -8,7 +8,14 @@ namespace onehop {
 
 namespace {
 
-constexpr uintptr_t kHugePage = 2 << 20;
+constexpr uintptr_t kCacheLine = 64, kHugePage = 2 << 20;
+
+// What a small table would only waste on huge pages' sake.
+constexpr uintptr_t alignment_of(size_t bytes) { return bytes < kHugePage ? kCacheLine : kHugePage; }
+
+uint8_t* aligned(uint8_t* memory, uintptr_t alignment) {
+  return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + alignment - 1) & ~(alignment - 1));
+}
 
 // Zeroed memory that costs nothing until it is touched.
 void* zeroed(size_t bytes) {
@@ -36,12 +43,11 @@ Entries::Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice)
     : capacity_(capacity),
       mask_(std::bit_ceil(uint64_t{capacity} + capacity / 2 + 1) - 1),
       hash_key_(derive(hash_key)),
-      memory_(static_cast<uint8_t*>(zeroed((mask_ + 1) * sizeof(Slot) + kHugePage)), std::free),
-      slots_(reinterpret_cast<Slot*>((reinterpret_cast<uintptr_t>(memory_.get()) + kHugePage - 1) & ~(kHugePage - 1))),
+      memory_(static_cast<uint8_t*>(zeroed(slot_bytes() + alignment_of(slot_bytes()))), std::free),
+      slots_(reinterpret_cast<Slot*>(aligned(memory_.get(), alignment_of(slot_bytes())))),
       since_(static_cast<std::atomic<uint32_t>*>(zeroed((mask_ + 1) * sizeof(uint32_t))), std::free) {
   // Before the first touch: a lookup of a random source misses the translation cache too, unless pages are huge.
-  const size_t bytes = (mask_ + 1) * sizeof(Slot);
-  if (advice != nullptr && bytes >= kHugePage) advice(slots_, bytes);
+  if (advice != nullptr && slot_bytes() >= kHugePage) advice(slots_, slot_bytes());
 }
 
 // The first slot of a cache line. Two multiplications: SipHash would cost more than all the rest of a lookup.

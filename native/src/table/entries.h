@@ -79,6 +79,7 @@ class Entries {
 
   enum class Probe : uint8_t { kFound, kAbsent, kTorn };
 
+  size_t slot_bytes() const { return (mask_ + 1) * sizeof(Slot); }
   uint64_t home_of(const SourceKey& key) const;
   uint64_t next(uint64_t at) const { return (at + 1) & mask_; }
   Kind kind_of(uint64_t at) const {
