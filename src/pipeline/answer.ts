@@ -18,9 +18,9 @@ const ERROR_AT_MOST = { 4: 576, 6: 1280 } as const
 
 /**
  * An echo request answered in place of the container: the same bytes with the ends exchanged, and the request's type of
- * service (RFC 1812 section 4.3.2.5).
+ * service (RFC 1812 section 4.3.2.5). The reply's checksum is complete, even if the request's was partial.
  */
-export function echoReply(packet: Packet): Uint8Array {
+export function echoReply(packet: Packet, isPartial: boolean): Uint8Array {
   const { bytes, version, transport, length } = packet
   const reply = ipHeader(packet, length - transport, packet.protocol, typeOfServiceOf(packet))
   const start = headerLength(version)
@@ -28,6 +28,10 @@ export function echoReply(packet: Packet): Uint8Array {
   const before = load16(reply, start)
   reply[start] = version === 4 ? ICMP4.echoReply : ICMP6.echoReply
   const checksumAt = start + ICMP.checksum
+  if (isPartial) {
+    store16(reply, checksumAt, 0)
+    return withTransportChecksum(reply, version, packet.protocol, ICMP.checksum)
+  }
   // The pseudo header's sum stays the same when source and destination change places.
   store16(
     reply,

@@ -72,7 +72,7 @@ function rewriteToContainer(
 function withoutService(packet: Packet, state: PipelineState, offload: Offload): Outcome {
   if (packet.isFragment) return drop('fragment', packet)
   if (!packet.hasTransport || packet.isRouted) return drop('unsupported', packet)
-  if (isEchoRequest(packet)) return answer('echo', echoReply(packet), packet)
+  if (isEchoRequest(packet)) return answer('echo', echoReply(packet, isPartial(packet, offload)), packet)
   if (isIcmp(packet)) return drop('unsupported', packet)
   return state.lookup.snapshot.unserved === 'drop'
     ? drop('port-closed', packet)

@@ -18,6 +18,7 @@ const CONTAINER6 = `fd77${'0'.repeat(26)}11` as Address
 const TCP = 6
 const UDP = 17
 const GRE = 47
+const ICMP6 = 58
 const SCTP = 132
 
 /** VIRTIO_NET_HDR_GSO_*. */
@@ -53,6 +54,8 @@ const EXTENSIONS = [
   [60, Uint8Array.from([0, 1, 1, 12, ...new Array(12).fill(0)])],
 ] as const
 
+const checksumOffsetOf = (protocol: number): number => ({ [TCP]: 16, [UDP]: 6, [ICMP6]: 2 })[protocol] ?? 6
+
 /** What the kernel says of a packet whose transport checksum is partial. */
 function partial(packet: Uint8Array, more: Partial<Offload> = {}): Offload {
   const { protocol, end } = headersOf(packet)
@@ -60,7 +63,7 @@ function partial(packet: Uint8Array, more: Partial<Offload> = {}): Offload {
     ...NO_OFFLOAD,
     needsChecksum: true,
     checksumStart: end,
-    checksumOffset: protocol === TCP ? 16 : 6,
+    checksumOffset: checksumOffsetOf(protocol),
     ...more,
   }
 }
@@ -235,6 +238,18 @@ for (const [name, create] of ENGINES)
       expected.set([10, 77, 0, 12], 16)
       assert.deepEqual(hex(output!), hex(withRightSums(expected)))
     })
+
+    // RFC 4443 section 2.3: ICMPv6 has a pseudo header, so its sum can be partial.
+    test('an echo reply is complete though its request is partial', () => {
+      const echo = (type: number, ends: Pick<PacketFields, 'source' | 'destination'>) =>
+        buildPacket({ ...ends, protocol: ICMP6, type, payload: Uint8Array.from([0, 7, 0, 1, 0xff]) })
+      const request = withPartialSum(echo(128, { source: CLIENT6, destination: PUBLIC6 }))
+      const { code, output } = open().process(request, 1, partial(request))
+      const expected = echo(129, { source: PUBLIC6, destination: CLIENT6 })
+      expected[7] = 64 // the hop limit of what onehop says itself
+      assert.equal(REASONS[code]!.join(' '), 'answer echo')
+      assert.deepEqual(hex(output!), hex(withRightSums(expected)))
+    })
   })
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -247,6 +262,6 @@ function withPartialSum(packet: Uint8Array): Uint8Array {
   let sum = protocol + packet.length - end
   for (let at = from; at < to; at += 2) sum += view.getUint16(at)
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
-  new DataView(partial.buffer).setUint16(end + (protocol === TCP ? 16 : 6), sum)
+  new DataView(partial.buffer).setUint16(end + checksumOffsetOf(protocol), sum)
   return partial
 }

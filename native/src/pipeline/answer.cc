@@ -115,16 +115,18 @@ uint32_t icmp_error(const ParsedPacket& packet, uint8_t type, uint8_t code, uint
 
 }  // namespace
 
-uint32_t echo_reply(const ParsedPacket& packet) {
+uint32_t echo_reply(const ParsedPacket& packet, bool is_partial) {
   const uint32_t payload_length = packet.length - packet.transport;
   uint8_t* echo = packet.bytes + header_length(packet);
   std::memmove(echo, packet.bytes + packet.transport, payload_length);
   const uint16_t before = raw16(echo);
   echo[icmp::kType] = packet.is_v6 ? icmp::kEchoReply6 : icmp::kEchoReply4;
-  // The pseudo header's sum stays the same when source and destination change places.
   uint8_t* checksum = echo + icmp::kChecksum;
-  put_raw16(checksum, update_checksum(raw16(checksum), word_delta(before, raw16(echo))));
-  return write_ip_header(packet, payload_length, packet.protocol, type_of_service_of(packet));
+  // The pseudo header's sum stays the same when source and destination change places.
+  put_raw16(checksum, is_partial ? 0 : update_checksum(raw16(checksum), word_delta(before, raw16(echo))));
+  const uint32_t length = write_ip_header(packet, payload_length, packet.protocol, type_of_service_of(packet));
+  if (is_partial) write_transport_checksum(packet, length, packet.protocol, icmp::kChecksum);
+  return length;
 }
 
 bool is_answerable(const ParsedPacket& packet, const Offload& offload) {

@@ -7,8 +7,8 @@
 namespace onehop {
 
 // An echo request answered in place of the container: the same bytes with the ends exchanged, and the request's
-// type of service (RFC 1812 section 4.3.2.5).
-uint32_t echo_reply(const ParsedPacket& packet);
+// type of service (RFC 1812 section 4.3.2.5). The reply's checksum is complete, even if the request's was partial.
+uint32_t echo_reply(const ParsedPacket& packet, bool is_partial);
 
 // Whether onehop may answer that nobody takes a packet: never a reset (RFC 9293 section 3.10.7.1), a part of a
 // packet, what only stops here on its way, or what arrived damaged, for its port may be any other's (RFC 1122 section

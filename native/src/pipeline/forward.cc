@@ -53,7 +53,7 @@ Result without_service(const ParsedPacket& packet, Offload& offload, const Pipel
   const auto drop = [&packet](Code code) { return dropped(code, packet, packet.source); };
   if (packet.is_fragment) return drop(Code::kDropFragment);
   if (!packet.has_transport || packet.is_routed) return drop(Code::kDropUnsupported);
-  if (is_echo_request(packet)) return answered(Code::kAnswerEcho, echo_reply(packet), packet, offload);
+  if (is_echo_request(packet)) return answered(Code::kAnswerEcho, echo_reply(packet, is_partial(packet, offload)), packet, offload);
   if (is_icmp(packet)) return drop(Code::kDropUnsupported);
   return state.lookup.snapshot().is_dropping_unserved ? drop(Code::kDropPortClosed)
                                                       : reject(packet, kPortClosed, offload, state);
