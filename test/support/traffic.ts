@@ -41,7 +41,11 @@ export class Traffic {
   }
 
   next(): Arrival {
-    const packet = this.#packet()
+    return this.disturbed(this.#packet())
+  }
+
+  /** A packet as it may arrive: mostly whole, now and then damaged or with an offload header. */
+  disturbed(packet: Uint8Array): Arrival {
     const damaged = this.#random.oneIn(12) ? this.#damaged(packet) : packet
     return { packet: damaged, offload: this.#random.oneIn(6) ? this.#offload(damaged) : NO_OFFLOAD }
   }
