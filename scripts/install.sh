@@ -13,7 +13,7 @@ export LC_ALL=C.UTF-8
 readonly FOR_RUN=(ip=iproute2 nft=nftables 'g++=g++' make=make python3=python3 npm=npm)
 readonly FOR_DEMO=(unshare=util-linux nsenter=util-linux setpriv=util-linux mount=mount)
 readonly FOR_TEST=(curl=curl openssl=openssl ping=iputils-ping ethtool=ethtool iperf3=iperf3 iptables=iptables
-  tcpdump=tcpdump tshark=tshark scapy=python3-scapy)
+  tcpdump=tcpdump tshark=tshark scapy=python3-scapy 'clang++=clang' libfuzzer=libclang-rt-dev llvm-cov=llvm)
 readonly FOR_BENCH=(haproxy=haproxy sockperf=sockperf wrk=wrk)
 
 main() {
@@ -58,9 +58,13 @@ install_debian_packages() {
   step "Debian packages: ${missing[*]}" apt_install "${missing[@]}"
 }
 
-# Debian's own python3 holds scapy, whichever python3 comes first on the path.
+# Debian's own python3 holds scapy, whichever python3 comes first on the path; libFuzzer comes apart from clang.
 is_there() {
-  if [[ $1 == scapy ]]; then /usr/bin/python3 -c 'import scapy' 2>/dev/null; else command -v "$1" >/dev/null; fi
+  case $1 in
+    scapy) /usr/bin/python3 -c 'import scapy' 2>/dev/null ;;
+    libfuzzer) compgen -G "$(clang++ -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*" >/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
 }
 
 # Package lists may be missing or name versions that are gone: they are read anew only when it fails without.
@@ -109,7 +113,7 @@ headers_version() {
 }
 
 hash_of() {
-  find "$@" -path native/build -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
+  find "$@" \( -path native/build -o -path native/fuzz \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 
 is_stamped() {

@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000
 
 /** Those with traffic share the machine's processors and clocks, so they run one at a time. */
 const STAGES = [
-  { folders: ['unit', 'vectors', 'property'], concurrency: 2, timeoutMs: 10 * MINUTE_MS },
+  { folders: ['unit', 'vectors', 'property', 'fuzz'], concurrency: 2, timeoutMs: 10 * MINUTE_MS },
   { folders: ['integration', 'netns'], concurrency: 1, timeoutMs: 20 * MINUTE_MS },
 ] as const
 

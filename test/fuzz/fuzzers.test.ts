@@ -1,0 +1,37 @@
+/** libFuzzer on the native engine and its decoder, with the address and the undefined-behaviour sanitizer. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { after } from 'node:test'
+import { describe, fuzz, pastFindings, replay, TARGETS, type Target } from '../support/fuzz/fuzzer.ts'
+
+/** One minute in all; `scripts/fuzz.sh` takes longer. */
+const SECONDS: Readonly<Record<Target, number>> = { pipeline: 45, snapshot: 15 }
+/** A thousand errors in a second are more than an execution sends; test/unit/engine.test.ts does. */
+const OUT_OF_REACH = ['drop answer-limit']
+
+/** `ONEHOP_SEED=n` repeats a run, as far as time allows. */
+const seed = Number(process.env.ONEHOP_SEED ?? 1 + Math.floor(Math.random() * 2 ** 31))
+const scratch = mkdtempSync(join(tmpdir(), 'onehop-fuzz-'))
+after(() => rmSync(scratch, { recursive: true }))
+
+for (const target of TARGETS) {
+  const past = pastFindings(target)
+  if (past.length > 0)
+    test(`what broke the ${target} once does no longer`, async () =>
+      assert.equal((await replay(target, past)).finding, undefined))
+
+  test(`no input breaks the ${target} (seed ${seed})`, async () => {
+    const kept = mkdtempSync(join(scratch, target))
+    const result = await fuzz(target, kept, { seconds: SECONDS[target], seed })
+    assert.equal(result.finding, undefined, `ONEHOP_SEED=${seed}; the input is in native/fuzz/build/findings`)
+    console.error(describe(target, result, SECONDS[target]))
+    assert.ok(result.executions > 10_000, `only ${result.executions} executions`)
+    const unreached = [...result.reasons].filter(([, packets]) => packets === 0).map(([reason]) => reason)
+    assert.deepEqual(
+      unreached.filter((reason) => !OUT_OF_REACH.includes(reason)),
+      [],
+    )
+  })
+}
