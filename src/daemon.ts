@@ -13,6 +13,7 @@ import { OnehopError } from './errors.ts'
 import { loadKey } from './key.ts'
 import { lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
+import { serveMetrics } from './metrics/server.ts'
 import { bringUp, networkIntent, takeDown } from './network/network.ts'
 import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
@@ -96,6 +97,11 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
 
   const api = await serveApi(socketPath, daemon)
   opened.onClose(() => api.close())
+
+  if (config.metrics !== undefined) {
+    const metrics = await serveMetrics(config.metrics, () => daemon.status())
+    opened.onClose(() => metrics.close())
+  }
 
   const expiring = setInterval(() => daemon.expire(), EXPIRE_INTERVAL_MS)
   opened.onClose(() => clearInterval(expiring))
@@ -236,6 +242,7 @@ function refuseFixed(current: Config, next: Config): void {
     key: config.key,
     table: config.table,
     dataplane: config.dataplane,
+    metrics: config.metrics,
   })
   const before = Object.entries(fixed(current))
   const after = Object.values(fixed(next))

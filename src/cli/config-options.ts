@@ -13,7 +13,17 @@ export interface ReadConfig {
   readonly configPath: string | undefined
 }
 
-const SERVICE_FLAGS = ['tun', 'bridge', 'uplink', 'name', 'service', 'container', 'queues', 'spin'] as const
+const SERVICE_FLAGS = [
+  'tun',
+  'bridge',
+  'uplink',
+  'name',
+  'service',
+  'container',
+  'queues',
+  'spin',
+  'metrics',
+] as const
 
 /** The options by which a command learns its config: --config FILE, or the flags of the one-service case. */
 export const addConfigOptions = (command: Command): Command =>
@@ -35,6 +45,7 @@ export const addConfigOptions = (command: Command): Command =>
     )
     .option('--queues <count>', 'TUN queues, one thread each (default: 1)')
     .option('--spin <time>', 'how long a thread looks again before it sleeps, 0 for never (default: 50us)')
+    .option('--metrics <address:port>', 'where Prometheus may ask for metrics, such as 127.0.0.1:9464')
 
 const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
   ...(sofar ?? []),

@@ -16,6 +16,7 @@ export interface ServiceFlags {
   readonly container?: readonly string[]
   readonly queues?: string
   readonly spin?: string
+  readonly metrics?: string
 }
 
 /** A config from flags, through the same schema as a file's. Throws OnehopError E_CONFIG naming flag and value. */
@@ -29,6 +30,7 @@ export function configFromFlags(flags: ServiceFlags): Config {
     version: 1,
     interfaces: readInterfaces(flags, draft),
     dataplane: readDataPlane(flags, draft),
+    ...(flags.metrics === undefined ? {} : { metrics: draft.from('--metrics', ['metrics'], flags.metrics) }),
     services: [readService(flags, draft)],
   }
   draft.throwIfRefused()

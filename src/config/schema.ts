@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Address, isAddress4 } from '../address.ts'
+import { type Address, formatAddress, isAddress4 } from '../address.ts'
 import { parseAddress, parsePrefix, unusableKind } from './address.ts'
 import { parseDurationUs } from './duration.ts'
 
@@ -13,6 +13,8 @@ export interface Config {
   readonly unserved: 'reject' | 'drop'
   readonly table: TableConfig
   readonly dataplane: DataPlaneConfig
+  /** Where metrics are served; undefined: nowhere. */
+  readonly metrics: ListenConfig | undefined
   readonly services: readonly ServiceConfig[]
 }
 
@@ -30,6 +32,12 @@ export interface TableConfig {
   readonly probation: number
   /** Flows remembered for endpoints that several public addresses or ports share, rounded up likewise. */
   readonly flows: number
+}
+
+export interface ListenConfig {
+  /** As people write it: `127.0.0.1`, `::1`. */
+  readonly host: string
+  readonly port: number
 }
 
 export interface DataPlaneConfig {
@@ -263,6 +271,17 @@ const spin = z.preprocess(
   }),
 )
 
+/** Any address that this host can have, `0.0.0.0` and loopback too: it is for us and not for clients. */
+const listen = text(
+  'an address and a port such as 127.0.0.1:9464 or [::1]:9464',
+  (value): ListenConfig | undefined => {
+    const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})$/.exec(value) ?? []
+    const address = parseAddress(bracketed ?? plain ?? '')
+    if (address === undefined || isAddress4(address) !== (plain !== undefined)) return undefined
+    return isPort(Number(port)) ? { host: formatAddress(address), port: Number(port) } : undefined
+  },
+)
+
 const key = text('32 hexadecimal digits in quotes', (value) =>
   /^[0-9a-fA-F]{32}$/.test(value) ? value.toLowerCase() : undefined,
 )
@@ -452,5 +471,6 @@ export const frameSchema = mapping({
   unserved: oneOf('reject', 'drop').default('reject'),
   table: table.prefault({}),
   dataplane: dataplane.prefault({}),
+  metrics: listen.optional(),
   services: list(z.unknown(), 'a list of services'),
 })

@@ -19,6 +19,7 @@ export function validateConfig(value: unknown): Config | readonly Issue[] {
   return {
     ...frame.data,
     key: frame.data.key,
+    metrics: frame.data.metrics,
     services: services.map(({ service }) => service),
   }
 }

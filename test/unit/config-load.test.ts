@@ -44,6 +44,7 @@ test('reads every field and fills in what is left out', () => {
     version: 1,
     interfaces: { tun: 'onehop0', bridges: ['br0'], uplinks: ['eth0'] },
     key: undefined,
+    metrics: undefined,
     unserved: 'reject',
     table: { capacity: 1_000_000, probation: 65_536, flows: 65_536 },
     dataplane: { queues: 1, spinUs: 50 },

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import test from 'node:test'
+import type { Status } from '../../src/api/status.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { formatMetric } from '../../src/metrics/exposition.ts'
+import { formatMetrics } from '../../src/metrics/metrics.ts'
+import { serveMetrics } from '../../src/metrics/server.ts'
+import { readMetrics } from '../support/metrics.ts'
+
+const USAGE = { cpuSeconds: 1.5, residentBytes: 1024, startedUnixSeconds: 1_700_000_000 }
+const NONE = { packets: 0, bytes: 0 }
+const SOME = { packets: 3, bytes: 180 }
+
+function exampleStatus(services = 1, containers = 1): Status {
+  return {
+    version: '0.1.0',
+    pid: 7,
+    upSeconds: 60,
+    tun: 'onehop0',
+    bridges: ['br0'],
+    routes: 'made',
+    received: SOME,
+    verdicts: [{ verdict: 'forward', reason: 'known', ...SOME }],
+    table: { entries: 1, capacity: 10, probation: 2, moved: 3, full: 4, expired: 5 },
+    io: {
+      tunReadErrors: 1,
+      tunWriteErrors: 2,
+      bridgeWrites: 3,
+      bridgeWriteErrors: 4,
+      tunWrites: 5,
+      neighboursResolved: 6,
+      neighboursWanted: 8,
+      queues: 1,
+      offload: ['tso4'],
+    },
+    services: Array.from({ length: services }, (_, i) => ({
+      name: `web-${i}`,
+      addresses: ['203.0.113.10'],
+      ports: ['80/tcp'],
+      containers: ['c-0'],
+      in: SOME,
+      out: NONE,
+    })),
+    containers: Array.from({ length: containers }, (_, i) => ({
+      name: `c-${i}`,
+      addresses: ['10.0.0.1'],
+      state: 'draining',
+      in: SOME,
+      out: NONE,
+    })),
+  }
+}
+
+test('a label may hold anything: quotes, backslashes and line ends are escaped', () => {
+  const name = 'a"b\\c\nd}é'
+  const text = formatMetric('onehop_x', 'gauge', 'What it is.', [[{ name, other: '' }, 2]])
+  assert.equal(text.split('\n').length, 4)
+  assert.deepEqual(readMetrics(text), new Map([[`onehop_x{name=${JSON.stringify(name)},other=""}`, 2]]))
+  assert.equal(formatMetric('onehop_x', 'gauge', 'What it is.', []), '')
+})
+
+test('what the status says is in the metrics, each under its labels', () => {
+  const metrics = readMetrics(formatMetrics(exampleStatus(), USAGE))
+  const expected = {
+    onehop_received_packets_total: 3,
+    'onehop_packets_total{verdict="forward",reason="known"}': 3,
+    'onehop_bytes_total{verdict="forward",reason="known"}': 180,
+    'onehop_service_packets_total{service="web-0",direction="in"}': 3,
+    'onehop_service_bytes_total{service="web-0",direction="out"}': 0,
+    'onehop_container_packets_total{container="c-0",direction="in"}': 3,
+    'onehop_container_state{container="c-0",state="ready"}': 0,
+    'onehop_container_state{container="c-0",state="draining"}': 1,
+    'onehop_containers{state="draining"}': 1,
+    'onehop_containers{state="down"}': 0,
+    onehop_table_entries: 1,
+    onehop_table_expired_total: 5,
+    'onehop_writes_total{to="bridge"}': 3,
+    'onehop_write_errors_total{to="tun"}': 2,
+    'onehop_neighbours{state="unresolved"}': 2,
+    process_cpu_seconds_total: 1.5,
+    [`onehop_build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
+  }
+  for (const [series, value] of Object.entries(expected)) assert.equal(metrics.get(series), value, series)
+})
+
+test('a host full of services and containers: series are bounded, and written in less than 200 ms of processor time', () => {
+  const status = exampleStatus(12_000, 5_000)
+  formatMetrics(status, USAGE)
+  const before = process.cpuUsage()
+  const text = formatMetrics(status, USAGE)
+  const { user, system } = process.cpuUsage(before)
+  const ms = (user + system) / 1000
+  const metrics = readMetrics(text)
+  const seriesOf = (name: string) =>
+    [...metrics.keys()].filter((series) => series.startsWith(`${name}{`)).length
+  assert.equal(metrics.get('onehop_services'), 12_000)
+  assert.equal(metrics.get('onehop_containers{state="draining"}'), 5_000)
+  assert.deepEqual(
+    [seriesOf('onehop_service_packets_total'), seriesOf('onehop_container_state')],
+    [20_000, 3_000],
+  )
+  assert.ok(ms < 200, `${ms} ms`)
+})
+
+test('only GET /metrics is answered, on the address that was asked for', async (t) => {
+  const port = await freePort()
+  const server = await serveMetrics({ host: '127.0.0.1', port }, () => exampleStatus())
+  t.after(() => server.close())
+  const url = `http://127.0.0.1:${port}`
+  const answer = await fetch(`${url}/metrics`)
+  assert.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+  assert.equal(readMetrics(await answer.text()).get('onehop_services'), 1)
+  assert.equal((await fetch(`${url}/v1/status`)).status, 404)
+  assert.equal((await fetch(`${url}/metrics`, { method: 'POST', body: 'x'.repeat(10_000) })).status, 413)
+  await assert.rejects(
+    serveMetrics({ host: '127.0.0.1', port }, () => exampleStatus()),
+    { code: 'E_SYSTEM', message: `metrics: listen 127.0.0.1 port ${port}: EADDRINUSE` },
+  )
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+const metricsOf = (value: string) => {
+  const text = `{version: 1, interfaces: {bridges: [br0]}, metrics: ${value}, services: []}`
+  try {
+    return parseConfig(text, 'c.yaml').metrics
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+test('where metrics are served is an address with a port', () => {
+  assert.deepEqual(metricsOf('"127.0.0.1:9464"'), { host: '127.0.0.1', port: 9464 })
+  assert.deepEqual(metricsOf('"[::]:1"'), { host: '::', port: 1 })
+  for (const wrong of [
+    '9464',
+    '":9464"',
+    '"localhost:9464"',
+    '"127.0.0.1:0"',
+    '"::1:9464"',
+    '"[127.0.0.1]:1"',
+  ])
+    assert.match(
+      String(metricsOf(wrong)),
+      /metrics: .*; expected an address and a port such as 127\.0\.0\.1:9464/,
+    )
+})
