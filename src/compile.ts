@@ -1,4 +1,4 @@
-import { type Address, isAddress4 } from './address.ts'
+import type { Address } from './address.ts'
 import type { Config, ServiceConfig } from './config/schema.ts'
 import { TCP } from './packet/tcp.ts'
 import { UDP } from './packet/udp.ts'
@@ -10,6 +10,7 @@ import type {
   SnapshotContainer,
   SnapshotService,
 } from './pipeline/snapshot.ts'
+import { scopeName } from './scope.ts'
 import { Rings } from './table/rings.ts'
 
 const PROTOCOL_NUMBERS = { tcp: TCP.protocol, udp: UDP.protocol } as const
@@ -56,6 +57,7 @@ function compileService(
     prefix4: service.affinity.prefix4,
     prefix6: service.affinity.prefix6,
     idleSeconds: service.affinity.idleSeconds,
+    quota: service.quota,
     empty: service.empty,
     members: service.containers.map((container) => ({
       container: identities.container(container.name),
@@ -96,15 +98,4 @@ function compileFronts(service: ServiceConfig, address: Address, identities: Ide
     target,
     scope,
   }))
-}
-
-function scopeName({ name, affinity }: ServiceConfig, address: Address): string {
-  switch (affinity.scope) {
-    case 'service':
-      return `service ${name}`
-    case 'group':
-      return `group ${affinity.group}`
-    case 'address':
-      return `address ${isAddress4(address) ? 4 : 6} ${address}`
-  }
 }

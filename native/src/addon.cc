@@ -8,7 +8,9 @@
 #include <cmath>
 #include <exception>
 #include <new>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/echo_socket.h"
@@ -142,6 +144,17 @@ Napi::Array traffic_by_id(Napi::Env env, const std::vector<onehop::IdTraffic>& l
   return pairs;
 }
 
+Napi::Array counts_by_id(Napi::Env env, const std::vector<std::pair<uint32_t, uint32_t>>& list) {
+  Napi::Array pairs = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); i++) {
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair[0u] = list[i].first;
+    pair[1u] = list[i].second;
+    pairs[i] = pair;
+  }
+  return pairs;
+}
+
 Napi::Object io_counters(Napi::Env env, const onehop::IoCounters& counters) {
   Napi::Object object = Napi::Object::New(env);
   object["tunReadErrors"] = static_cast<double>(counters.tun_read_errors);
@@ -158,18 +171,31 @@ Napi::Object io_counters(Napi::Env env, const onehop::IoCounters& counters) {
   return object;
 }
 
-constexpr const char* kOrigins[] = {"pinned", "assigned", "restored"};
-
-Napi::Object entry(Napi::Env env, const onehop::EntryView& view) {
-  Napi::Object object = Napi::Object::New(env);
-  object["scope"] = view.scope;
-  object["source"] = address_text(env, view.source, view.is_v6);
-  object["container"] = view.container;
-  object["origin"] = kOrigins[static_cast<uint8_t>(view.origin)];
-  object["sinceSeconds"] = view.since_seconds;
-  object["seenSeconds"] = view.seen_seconds;
-  return object;
+// Rows as they lie in memory; src/table/rows.ts knows where.
+std::span<const onehop::Row> rows_in(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array)
+    throw Napi::TypeError::New(value.Env(), "rows: expected a Uint32Array");
+  const auto words = value.As<Napi::Uint32Array>();
+  const auto* bytes = reinterpret_cast<const uint8_t*>(words.Data());
+  if (words.ByteLength() % sizeof(onehop::Row) != 0 || reinterpret_cast<uintptr_t>(bytes) % alignof(onehop::Row) != 0)
+    throw Napi::TypeError::New(value.Env(), "rows: expected whole rows, aligned to 8 bytes");
+  return {reinterpret_cast<const onehop::Row*>(bytes), words.ByteLength() / sizeof(onehop::Row)};
 }
+
+// Room for rows that JavaScript will own.
+class RowsOut {
+ public:
+  RowsOut(Napi::Env env, uint32_t most) : buffer_(Napi::ArrayBuffer::New(env, most * sizeof(onehop::Row))), most_(most) {}
+
+  std::span<onehop::Row> room() { return {static_cast<onehop::Row*>(buffer_.Data()), most_}; }
+  Napi::Uint32Array take(uint32_t count) {
+    return Napi::Uint32Array::New(buffer_.Env(), count * sizeof(onehop::Row) / sizeof(uint32_t), buffer_, 0);
+  }
+
+ private:
+  Napi::ArrayBuffer buffer_;
+  uint32_t most_;
+};
 
 // An engine on the JavaScript thread, which is its control thread and, for `process`, one of its workers; and,
 // between start and stop, the forwarder whose packet threads are its other workers.
@@ -181,7 +207,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::publish>("publish"),
                            InstanceMethod<&EngineObject::process>("process"),
                            InstanceMethod<&EngineObject::expire>("expire"),
-                           InstanceMethod<&EngineObject::entries>("entries"),
+                           InstanceMethod<&EngineObject::rows>("rows"),
+                           InstanceMethod<&EngineObject::changes>("changes"),
+                           InstanceMethod<&EngineObject::put>("put"),
+                           InstanceMethod<&EngineObject::forget>("forget"),
                            InstanceMethod<&EngineObject::counters>("counters"),
                            InstanceMethod<&EngineObject::start>("start"),
                            InstanceMethod<&EngineObject::stop>("stop"),
@@ -251,23 +280,67 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   // expire(nowSeconds: number) → number
   Napi::Value expire(const Napi::CallbackInfo& info) {
     const auto now = number<uint32_t>(info[0], "nowSeconds");
-    return guarded(info, [&] { return Napi::Number::New(info.Env(), engine_->expire(now)); });
+    return guarded(info, [&] { return Napi::Number::New(info.Env(), static_cast<double>(engine_->expire(now))); });
   }
 
-  // entries(cursor: number, most: number) → {next: number, entries: Entry[]}; next is 0 at the end
-  Napi::Value entries(const Napi::CallbackInfo& info) {
-    const auto cursor = number<uint32_t>(info[0], "cursor");
-    const auto most = number<uint16_t>(info[1], "most");
+  // rows(cursor: number, most: number) → {next: number, rows: Uint32Array}; next is 0 at the end
+  Napi::Value rows(const Napi::CallbackInfo& info) {
+    const auto cursor = position(info[0], "cursor");
+    const auto most = rows_at_most(info[1]);
     return guarded(info, [&] {
-      std::vector<onehop::EntryView> views;
-      const uint64_t next = engine_->entries(cursor, most, views);
-      Napi::Array list = Napi::Array::New(info.Env(), views.size());
-      for (uint32_t i = 0; i < views.size(); i++) list[i] = entry(info.Env(), views[i]);
-      Napi::Object batch = Napi::Object::New(info.Env());
-      batch["next"] = static_cast<double>(next);
-      batch["entries"] = list;
-      return batch;
+      RowsOut out(info.Env(), most);
+      const onehop::Entries::Listed listed = engine_->rows(cursor, out.room());
+      return batch(info.Env(), listed.next, out.take(listed.count));
     });
+  }
+
+  // changes(position: number, most: number) → {next: number, rows: Uint32Array, isLost: boolean}
+  Napi::Value changes(const Napi::CallbackInfo& info) {
+    const auto from = position(info[0], "position");
+    const auto most = rows_at_most(info[1]);
+    return guarded(info, [&] {
+      RowsOut out(info.Env(), most);
+      const onehop::ChangeLog::Batch read = engine_->changes(from, out.room());
+      Napi::Object object = batch(info.Env(), read.next, out.take(read.count));
+      object["isLost"] = read.is_lost;
+      return object;
+    });
+  }
+
+  static Napi::Object batch(Napi::Env env, uint64_t next, Napi::Uint32Array rows) {
+    Napi::Object object = Napi::Object::New(env);
+    object["next"] = static_cast<double>(next);
+    object["rows"] = rows;
+    return object;
+  }
+
+  // put(rows: Uint32Array, isWhole: boolean) → number: how many found no room
+  Napi::Value put(const Napi::CallbackInfo& info) {
+    const std::span<const onehop::Row> rows = rows_in(info[0]);
+    if (!info[1].IsBoolean()) throw Napi::TypeError::New(info.Env(), "isWhole: expected a boolean");
+    const bool is_whole = info[1].As<Napi::Boolean>().Value();
+    return guarded(info, [&] { return Napi::Number::New(info.Env(), static_cast<double>(engine_->put(rows, is_whole))); });
+  }
+
+  // forget(rows: Uint32Array) → number: how many there were
+  Napi::Value forget(const Napi::CallbackInfo& info) {
+    const std::span<const onehop::Row> rows = rows_in(info[0]);
+    return guarded(info, [&] { return Napi::Number::New(info.Env(), static_cast<double>(engine_->forget(rows))); });
+  }
+
+  // Below 2^53: JavaScript's numbers hold it.
+  static uint64_t position(const Napi::Value& value, const char* name) {
+    const double given = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+    if (!(given >= 0 && given < 9007199254740992.0) || given != std::floor(given))
+      throw Napi::RangeError::New(value.Env(), std::string(name) + ": expected a whole number from 0 on");
+    return static_cast<uint64_t>(given);
+  }
+
+  static uint32_t rows_at_most(const Napi::Value& value) {
+    const auto most = number<uint32_t>(value, "most");
+    if (most < 1 || most > kRowsAtMost)
+      throw Napi::RangeError::New(value.Env(), "most: expected 1 to " + std::to_string(kRowsAtMost));
+    return most;
   }
 
   // counters() → Counters, with arrays of pairs in the place of maps
@@ -284,6 +357,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       table["probation"] = static_cast<double>(counters.probation);
       table["moved"] = static_cast<double>(counters.moved);
       table["full"] = static_cast<double>(counters.full);
+      table["overQuota"] = static_cast<double>(counters.over_quota);
       table["expired"] = static_cast<double>(counters.expired);
       Napi::Object object = Napi::Object::New(env);
       object["received"] = traffic(env, counters.received);
@@ -291,6 +365,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       object["services"] = traffic_by_id(env, counters.services);
       object["containers"] = traffic_by_id(env, counters.containers);
       object["table"] = table;
+      object["scopes"] = counts_by_id(env, counters.scopes);
       return object;
     });
   }
@@ -324,6 +399,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   static constexpr size_t kPacketAtMost = 1 << 24;
+  static constexpr uint32_t kRowsAtMost = 1 << 20;
 
   std::unique_ptr<Engine> engine_;
   // After the engine, so that they go first.

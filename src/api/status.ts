@@ -4,6 +4,7 @@ import type { Counters, IoCounters, Traffic } from '../dataplane/dataplane.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
 import { REASONS, type Reason, type Verdict } from '../pipeline/verdict.ts'
+import { scopeNames } from '../scope.ts'
 
 /** What `GET /v1/status` answers and `onehop status` shows. Packets and bytes count since the daemon's start. */
 export interface Status {
@@ -33,6 +34,9 @@ export interface ServiceStatus extends BothWays {
   readonly addresses: readonly string[]
   readonly ports: readonly string[]
   readonly containers: readonly string[]
+  /** Sources remembered now, and at most; `quota` is missing where only the table's size counts. */
+  readonly entries: number
+  readonly quota?: number
 }
 
 export interface ContainerStatus extends BothWays {
@@ -68,6 +72,7 @@ export function buildStatus(parts: StatusParts): Status {
     io: parts.io,
     services: config.services.map((service) => ({
       ...describeService(service),
+      ...entriesOf(service, parts),
       ...(counters.services.get(identities.service(service.name)) ?? NO_TRAFFIC),
     })),
     containers: containersOf(config).map((container) => ({
@@ -84,6 +89,14 @@ const verdictsOf = ({ reasons }: Counters): Status['verdicts'] =>
   REASONS.map(([verdict, reason], code) => ({ verdict, reason, ...reasons[code]! })).filter(
     ({ packets }) => packets > 0,
   )
+
+function entriesOf(service: ServiceConfig, { counters, identities }: StatusParts) {
+  const entries = [...scopeNames(service)].reduce(
+    (sum, scope) => sum + (counters.scopes.get(identities.scope(scope)) ?? 0),
+    0,
+  )
+  return { entries, ...(service.quota === undefined ? {} : { quota: service.quota }) }
+}
 
 const describeService = (service: ServiceConfig) => ({
   name: service.name,

@@ -57,6 +57,8 @@ export interface ServiceConfig {
   /** How containers are checked; undefined: each is taken to be up. */
   readonly health?: HealthConfig | undefined
   readonly pins: readonly PinConfig[]
+  /** Sources remembered at most; undefined: as many as the table has room for. */
+  readonly quota?: number | undefined
   /** What a client gets when no container can take it. */
   readonly empty: 'reject' | 'drop'
 }
@@ -292,8 +294,10 @@ const interfaces = mapping({
   uplinks: list(interfaceName, 'a list such as [eth0]').default([]),
 })
 
+const MOST_ENTRIES = 2 ** 27
+
 const table = mapping({
-  capacity: integer(1, 2 ** 27).default(CONFIG_DEFAULTS.capacity),
+  capacity: integer(1, MOST_ENTRIES).default(CONFIG_DEFAULTS.capacity),
   probation: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.probation),
   flows: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.flows),
 })
@@ -460,6 +464,7 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   affinity: affinity.prefault({}),
   health: health.optional(),
   pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),
+  quota: integer(1, MOST_ENTRIES).optional(),
   empty: oneOf('reject', 'drop').default('reject'),
 })
 

@@ -1,12 +1,14 @@
 import { createRequire } from 'node:module'
 import { OnehopError } from '../errors.ts'
+import type { Rows } from '../table/rows.ts'
 import type {
+  ChangeBatch,
   Counters,
-  Entry,
   ForwarderOptions,
   IoCounters,
   Offload,
   Outcome,
+  RowBatch,
   TableSizes,
   Traffic,
 } from './dataplane.ts'
@@ -30,8 +32,10 @@ export interface AddonEngine {
   publish(encoded: Uint8Array): void
   process(packet: Uint8Array, nowSeconds: number, offload: Offload | undefined): Outcome
   expire(nowSeconds: number): number
-  /** Up to `most` entries from `cursor` on; `next` is 0 at the end. */
-  entries(cursor: number, most: number): { readonly next: number; readonly entries: readonly Entry[] }
+  rows(cursor: number, most: number): RowBatch
+  changes(position: number, most: number): ChangeBatch
+  put(rows: Rows, isWhole: boolean): number
+  forget(rows: Rows): number
   counters(): AddonCounters
   /** What the system or the network refuses has a `code`: E_SYSTEM or E_NETWORK. */
   start(options: ForwarderOptions): void
@@ -41,7 +45,8 @@ export interface AddonEngine {
 
 type BothWays = { readonly in: Traffic; readonly out: Traffic }
 
-export interface AddonCounters extends Omit<Counters, 'services' | 'containers'> {
+export interface AddonCounters extends Omit<Counters, 'services' | 'containers' | 'scopes'> {
+  readonly scopes: readonly (readonly [scope: number, entries: number])[]
   readonly services: readonly (readonly [id: number, traffic: BothWays])[]
   readonly containers: readonly (readonly [id: number, traffic: BothWays])[]
 }

@@ -1,23 +1,15 @@
-import type { Address } from '../address.ts'
 import type { Offload } from '../packet/offload.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
+import type { ChangeBatch } from '../table/change-log.ts'
+import type { Rows } from '../table/rows.ts'
 
-export type { Offload, Outcome }
+export type { ChangeBatch, Offload, Outcome }
 
 export interface TableSizes {
   readonly capacity: number
   readonly probation: number
   readonly flows: number
-}
-
-export interface Entry {
-  readonly scope: number
-  readonly source: Address
-  readonly container: number
-  readonly origin: 'pinned' | 'assigned' | 'restored'
-  readonly sinceSeconds: number
-  readonly seenSeconds: number
 }
 
 export interface Traffic {
@@ -32,15 +24,23 @@ export interface Counters {
   /** By id, requests and replies apart. */
   readonly services: ReadonlyMap<number, { readonly in: Traffic; readonly out: Traffic }>
   readonly containers: ReadonlyMap<number, { readonly in: Traffic; readonly out: Traffic }>
-  /** Entries now, on probation ever, moved to another container ever, refused because the table was full. */
+  /** Entries by scope. */
+  readonly scopes: ReadonlyMap<number, number>
+  /** Entries now, on probation ever, moved to another container ever, refused because table or quota was full. */
   readonly table: {
     readonly entries: number
     readonly capacity: number
     readonly probation: number
     readonly moved: number
     readonly full: number
+    readonly overQuota: number
     readonly expired: number
   }
+}
+
+export interface RowBatch {
+  readonly next: number
+  readonly rows: Rows
 }
 
 /** The pure pipeline of one implementation: bytes in, an outcome out, no device. */
@@ -50,8 +50,21 @@ export interface Engine {
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome
   /** Removes entries idle too long; returns how many. */
   expire(nowSeconds: number): number
-  entries(): Iterable<Entry>
   counters(): Counters
+  /**
+   * Entries from `cursor` on, 0 for the first; `next` is 0 at the end. What is there from the first call to the last is
+   * listed, some of it twice. `most`: up to 1,048,576.
+   */
+  rows(cursor: number, most: number): RowBatch
+  /** What became of the entries (table/change-log.ts). */
+  changes(position: number, most: number): ChangeBatch
+  /**
+   * Makes or replaces entries, quota or not. Returns how many rows found no room; with `isWhole` none is put then. An
+   * entry whose container or scope no snapshot has is as good as none when its source's next packet comes.
+   */
+  put(rows: Rows, isWhole: boolean): number
+  /** Removes the entries of the rows' keys. Returns how many there were. */
+  forget(rows: Rows): number
 }
 
 export interface ForwarderOptions {

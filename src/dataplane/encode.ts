@@ -17,14 +17,14 @@ import type {
  * | --- | --- |
  * | snapshot | magic "1hop", version u32 (1), key 16 bytes, unserved u8 (0 reject, 1 drop), containers, services |
  * | container | id u32, state u8 (position in STATES), has address4 u8, has address6 u8, address4, address6 |
- * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), has one ring u8, idle seconds u32, members, pins, fronts, ring4, ring6 unless there is one ring |
+ * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), has one ring u8, idle seconds u32, quota u32 (2^32 - 1: none), members, pins, fronts, ring4, ring6 unless there is one ring |
  * | member | container u32 (position in containers), port u16 |
  * | pin | is v6 u8, length u8, member u16 (position in members), prefix |
  * | front | is v6 u8, protocol u8, port u16, target u16, scope u32, address |
  * | ring | rows u16: positions in members |
  *
  * Equal rings are written once: they are most of a snapshot. A pin to a container that is no member can never
- * be used and is left out. Ids are below 2^24 and scopes below 2^31; the decoder refuses others.
+ * be used and is left out. Ids and scopes are below 2^24; the decoder refuses others.
  */
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   const writer = new ByteWriter()
@@ -41,6 +41,7 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
 
 const MAGIC = new TextEncoder().encode('1hop')
 const VERSION = 1
+const NO_QUOTA = 0xffff_ffff
 const STATES: readonly ContainerState[] = ['ready', 'draining', 'down']
 
 function writeContainer(writer: ByteWriter, { id, state, address4, address6 }: SnapshotContainer): void {
@@ -65,6 +66,7 @@ function writeService(
   writer.boolean(service.empty === 'drop')
   writer.boolean(hasOneRing)
   writer.u32(service.idleSeconds)
+  writer.u32(service.quota ?? NO_QUOTA)
   writer.list(members, (member) => writeMember(writer, member, positions))
   writer.list(usablePins(service), (pin) => writePin(writer, pin))
   writer.list(service.fronts, (front) => writeFront(writer, front))

@@ -1,15 +1,17 @@
 import { type ErrorCode, OnehopError } from '../errors.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
+import type { Rows } from '../table/rows.ts'
 import { type Addon, type AddonEngine, loadAddon } from './addon.ts'
 import type {
+  ChangeBatch,
   Counters,
   DataPlane,
   Engine,
-  Entry,
   ForwarderOptions,
   IoCounters,
   Offload,
   Outcome,
+  RowBatch,
   TableSizes,
 } from './dataplane.ts'
 import { encodeSnapshot } from './encode.ts'
@@ -19,8 +21,6 @@ export const createNativeEngine = (sizes: TableSizes): Engine => createNativeDat
 
 /** The same on a TUN device. Stopped by itself, at the latest, when its JavaScript environment ends. */
 export const createNativeDataPlane = (sizes: TableSizes): DataPlane => new NativeDataPlane(loadAddon(), sizes)
-
-const ENTRIES_AT_ONCE = 4096
 
 class NativeDataPlane implements DataPlane {
   readonly #engine: AddonEngine
@@ -41,18 +41,30 @@ class NativeDataPlane implements DataPlane {
     return explained(() => this.#engine.expire(nowSeconds))
   }
 
-  *entries(): Iterable<Entry> {
-    let cursor = 0
-    do {
-      const { next, entries } = this.#engine.entries(cursor, ENTRIES_AT_ONCE)
-      yield* entries
-      cursor = next
-    } while (cursor !== 0)
+  counters(): Counters {
+    const { services, containers, scopes, ...counters } = this.#engine.counters()
+    return {
+      ...counters,
+      services: new Map(services),
+      containers: new Map(containers),
+      scopes: new Map(scopes),
+    }
   }
 
-  counters(): Counters {
-    const { services, containers, ...counters } = this.#engine.counters()
-    return { ...counters, services: new Map(services), containers: new Map(containers) }
+  rows(cursor: number, most: number): RowBatch {
+    return explained(() => this.#engine.rows(cursor, most))
+  }
+
+  changes(position: number, most: number): ChangeBatch {
+    return explained(() => this.#engine.changes(position, most))
+  }
+
+  put(rows: Rows, isWhole: boolean): number {
+    return explained(() => this.#engine.put(rows, isWhole))
+  }
+
+  forget(rows: Rows): number {
+    return explained(() => this.#engine.forget(rows))
   }
 
   start(options: ForwarderOptions): void {

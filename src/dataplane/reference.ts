@@ -5,8 +5,9 @@ import { processPacket } from '../pipeline/pipeline.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { FlowTable } from '../table/flows.ts'
+import { makeRows, type Rows } from '../table/rows.ts'
 import { DistributionTable } from '../table/table.ts'
-import type { Counters, Engine, Entry, Offload, TableSizes, Traffic } from './dataplane.ts'
+import type { ChangeBatch, Counters, Engine, Offload, RowBatch, TableSizes, Traffic } from './dataplane.ts'
 
 /** The specification one can read: the whole pipeline in TypeScript, plain and never tuned. */
 export const createReferenceEngine = (sizes: TableSizes): Engine => new ReferenceEngine(sizes)
@@ -56,8 +57,20 @@ class ReferenceEngine implements Engine {
     return table.expire(nowSeconds, (scope) => lookup.idleOf(scope))
   }
 
-  *entries(): Iterable<Entry> {
-    yield* this.#table?.entries() ?? []
+  rows(cursor: number, most: number): RowBatch {
+    return this.#table?.rows(cursor, most) ?? { next: 0, rows: makeRows(0) }
+  }
+
+  changes(position: number, most: number): ChangeBatch {
+    return this.#table?.changes(position, most) ?? { next: position, rows: makeRows(0), isLost: false }
+  }
+
+  put(rows: Rows, isWhole: boolean): number {
+    return this.#published().table.put(rows, isWhole)
+  }
+
+  forget(rows: Rows): number {
+    return this.#published().table.forget(rows)
   }
 
   counters(): Counters {
@@ -69,13 +82,14 @@ class ReferenceEngine implements Engine {
       table: {
         entries: this.#table?.size ?? 0,
         capacity: this.#sizes.capacity,
-        ...(this.#table?.counters ?? { probation: 0, moved: 0, full: 0, expired: 0 }),
+        ...(this.#table?.counters ?? { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }),
       },
+      scopes: new Map(this.#table?.sizes()),
     }
   }
 
   #published() {
-    if (!this.#lookup || !this.#table || !this.#flows) throw new Error('process before publish')
+    if (!this.#lookup || !this.#table || !this.#flows) throw new Error('no table before the first publish')
     return { lookup: this.#lookup, table: this.#table, flows: this.#flows }
   }
 

@@ -152,6 +152,12 @@ const formatTable = ({ table }: Status): string[] => [
     only(table.full),
   ),
   formatMetric(
+    'onehop_table_over_quota_total',
+    'counter',
+    'Sources refused because their service had its quota of them.',
+    only(table.overQuota),
+  ),
+  formatMetric(
     'onehop_table_expired_total',
     'counter',
     'Sources forgotten because they were idle.',

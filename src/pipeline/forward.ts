@@ -34,7 +34,8 @@ export function forward(packet: Packet, state: PipelineState, offload: Offload):
   if (decision.reason === 'no-container') return withoutContainer(packet, way, state, offload)
 
   const { member, reason, origin } = decision
-  state.table.remember(key, member.container, origin, packet, state.now, idle)
+  const quota = state.lookup.quotaOf(key.scope)
+  state.table.remember(key, member.container, origin, packet, quota, state.now, idle)
   rewriteToContainer(packet, way, member, state, isPartial(packet, offload))
   return {
     code: codeOf('forward', reason),

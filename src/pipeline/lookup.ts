@@ -23,6 +23,7 @@ export class SnapshotLookup {
   readonly #ways = new Map<string, Way>()
   readonly #endpoints = new Map<string, EndpointWay[]>()
   readonly #idleByScope = new Map<number, number>()
+  readonly #quotaByScope = new Map<number, number>()
 
   constructor(snapshot: Snapshot) {
     this.snapshot = snapshot
@@ -32,6 +33,7 @@ export class SnapshotLookup {
         this.#ways.set(endKey(front.address, front.protocol, front.port), { service, front })
         this.#addEndpoints(service, front)
         this.#idleByScope.set(front.scope, Math.max(service.idleSeconds, this.idleOf(front.scope)))
+        this.#quotaByScope.set(front.scope, Math.max(service.quota ?? Infinity, this.quotaOf(front.scope)))
       }
   }
 
@@ -61,6 +63,11 @@ export class SnapshotLookup {
   /** Seconds an entry of this scope may stay unseen: the longest of the services that share it; 0 when gone. */
   idleOf(scope: number): number {
     return this.#idleByScope.get(scope) ?? 0
+  }
+
+  /** Entries of this scope at most: the most that a service which shares it may have. */
+  quotaOf(scope: number): number {
+    return this.#quotaByScope.get(scope) ?? 0
   }
 
   #waysTo(address: Address, protocol: number, port: number): readonly EndpointWay[] {

@@ -31,6 +31,8 @@ export interface SnapshotService {
   readonly prefix4: number
   readonly prefix6: number
   readonly idleSeconds: number
+  /** Entries at most in each of its scopes; undefined: as many as the table has room for. */
+  readonly quota: number | undefined
   readonly empty: 'reject' | 'drop'
   readonly members: readonly Member[]
   /** Maglev rings over positions in `members`, one a family; empty when no member can take new sources. */

@@ -1,7 +1,9 @@
 import type { Address } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
 import { BucketRing } from './bucket-ring.ts'
+import { ChangeLog } from './change-log.ts'
 import { type Challenge, challengeOf, provesSource } from './proof.ts'
+import { entryOf, makeRows, type Rows, rowCount, sliceRows, writeEntry, writeGone } from './rows.ts'
 import { type SourceKey, sourceRingKey } from './source.ts'
 
 export type Origin = 'pinned' | 'assigned' | 'restored'
@@ -12,6 +14,9 @@ export interface Entry {
   origin: Origin
   sinceSeconds: number
   seenSeconds: number
+  /** What the source has sent since there is an entry. `packets` stays at the most that fits 32 bits. */
+  packets: number
+  bytes: number
 }
 
 interface Candidate extends Entry {
@@ -22,8 +27,11 @@ export interface TableCounters {
   probation: number
   moved: number
   full: number
+  overQuota: number
   expired: number
 }
+
+const MOST_PACKETS = 0xffff_ffff
 
 /**
  * The distribution table: source → container, bounded. A new source stands on probation, a small ring, until
@@ -37,41 +45,49 @@ export class DistributionTable {
   readonly #scopes = new Map<number, Map<Address, Entry>>()
   readonly #probation: BucketRing<Candidate>
   readonly #capacity: number
+  readonly #changes: ChangeLog
+  #listing: Rows = makeRows(0)
   #size = 0
-  readonly counters: TableCounters = { probation: 0, moved: 0, full: 0, expired: 0 }
+  readonly counters: TableCounters = { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }
 
   constructor(capacity: number, probation: number, hashKey: Uint8Array) {
     this.#capacity = capacity
     this.#probation = new BucketRing(probation, hashKey)
+    this.#changes = new ChangeLog(capacity)
   }
 
   get size(): number {
     return this.#size
   }
 
+  /** Entries by scope. */
+  *sizes(): Iterable<readonly [scope: number, entries: number]> {
+    for (const [scope, entries] of this.#scopes) yield [scope, entries.size]
+  }
+
   lookup(key: SourceKey, now: number, idle: number): Readonly<Entry> | undefined {
     return this.#proven(key, now, idle) ?? this.#candidate(key, now, idle)
   }
 
-  /** A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to one. */
+  /**
+   * A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to one, which it
+   * gets unless its scope has `quota` of them.
+   */
   remember(
     key: SourceKey,
     container: number,
     origin: Origin,
     packet: Packet,
+    quota: number,
     now: number,
     idle: number,
   ): void {
     const entry = this.#proven(key, now, idle)
-    if (entry !== undefined) {
-      if (entry.container !== container) this.counters.moved++
-      Object.assign(entry, { container, origin, seenSeconds: now })
-      return
-    }
-    const candidate = this.#candidate(key, now, idle)
-    if (candidate?.container !== container) this.#admit(key, container, origin, now)
+    const candidate = entry === undefined ? this.#candidate(key, now, idle) : undefined
+    if (entry !== undefined) this.#keep(key, entry, container, origin, packet, now)
+    else if (candidate?.container !== container) this.#admit(key, container, origin, now)
     else if (candidate.challenge && provesSource(packet, candidate.challenge))
-      this.#promote(key, candidate, now)
+      this.#promote(key, candidate, packet, quota, now)
     else candidate.seenSeconds = now
   }
 
@@ -94,20 +110,64 @@ export class DistributionTable {
     const before = this.#size
     for (const [scope, entries] of this.#scopes) {
       const idle = idleOf(scope)
-      for (const [source, entry] of entries) if (isIdle(entry, now, idle)) this.#drop(entries, source)
-      if (entries.size === 0) this.#scopes.delete(scope)
+      for (const [source, entry] of entries) if (isIdle(entry, now, idle)) this.#drop({ scope, source })
     }
     this.counters.expired += before - this.#size
     return before - this.#size
   }
 
-  *entries(): Iterable<SourceKey & Readonly<Entry>> {
+  /** Entries from cursor on, 0 for the first, at most `most`; of the table as it was at the first. `next` is 0 at the end. */
+  rows(cursor: number, most: number): { readonly next: number; readonly rows: Rows } {
+    if (cursor === 0) this.#listing = this.#all()
+    const end = Math.min(cursor + most, rowCount(this.#listing))
+    const rows = sliceRows(this.#listing, cursor, end)
+    return { next: end === rowCount(this.#listing) ? 0 : end, rows }
+  }
+
+  changes = (position: number, most: number) => this.#changes.read(position, most)
+
+  /** Makes or replaces entries, quota or not. Returns how many rows found no room; with `isWhole` none is put then. */
+  put(rows: Rows, isWhole: boolean): number {
+    if (isWhole) {
+      const lacking = this.#size + this.#countNew(rows) - this.#capacity
+      if (lacking > 0) return lacking
+    }
+    let lacking = 0
+    for (let row = 0; row < rowCount(rows); row++) {
+      const { scope, source, ...entry } = entryOf(rows, row)
+      if (this.#entry({ scope, source }) === undefined && this.#size >= this.#capacity) lacking++
+      else this.#store({ scope, source }, entry)
+    }
+    return lacking
+  }
+
+  /** Removes the entries of the rows' keys. Returns how many there were. */
+  forget(rows: Rows): number {
+    const before = this.#size
+    for (let row = 0; row < rowCount(rows); row++) this.#drop(entryOf(rows, row))
+    return before - this.#size
+  }
+
+  #all(): Rows {
+    const rows = makeRows(this.#size)
+    let row = 0
     for (const [scope, entries] of this.#scopes)
-      for (const [source, entry] of entries) yield { scope, source, ...entry }
+      for (const [source, entry] of entries) writeEntry(rows, row++, { scope, source, ...entry })
+    return rows
+  }
+
+  #countNew(rows: Rows): number {
+    let count = 0
+    for (let row = 0; row < rowCount(rows); row++) if (this.#entry(entryOf(rows, row)) === undefined) count++
+    return count
+  }
+
+  #entry({ scope, source }: SourceKey): Entry | undefined {
+    return this.#scopes.get(scope)?.get(source)
   }
 
   #proven(key: SourceKey, now: number, idle: number): Entry | undefined {
-    const entry = this.#scopes.get(key.scope)?.get(key.source)
+    const entry = this.#entry(key)
     return entry === undefined || isIdle(entry, now, idle) ? undefined : entry
   }
 
@@ -116,30 +176,60 @@ export class DistributionTable {
     return candidate === undefined || isIdle(candidate, now, idle) ? undefined : candidate
   }
 
+  #keep(key: SourceKey, entry: Entry, container: number, origin: Origin, packet: Packet, now: number): void {
+    const isMoved = entry.container !== container
+    const isChanged = isMoved || entry.origin !== origin
+    if (isMoved) this.counters.moved++
+    Object.assign(entry, { container, origin, seenSeconds: now })
+    if (isChanged) this.#changed(key, entry)
+    entry.packets = Math.min(entry.packets + 1, MOST_PACKETS)
+    entry.bytes += packet.length
+  }
+
   #admit(key: SourceKey, container: number, origin: Origin, now: number): void {
     this.counters.probation++
-    const candidate = { container, origin, sinceSeconds: now, seenSeconds: now, challenge: undefined }
+    const times = { sinceSeconds: now, seenSeconds: now }
+    const candidate = { container, origin, ...times, packets: 0, bytes: 0, challenge: undefined }
     this.#probation.store(sourceRingKey(key), candidate)
   }
 
-  #promote(key: SourceKey, candidate: Candidate, now: number): void {
-    const entries = this.#scopes.get(key.scope) ?? new Map<Address, Entry>()
-    const replaces = entries.has(key.source)
+  #promote(key: SourceKey, candidate: Candidate, packet: Packet, quota: number, now: number): void {
     candidate.seenSeconds = now
-    if (!replaces && this.#size >= this.#capacity) {
-      this.counters.full++
-      return
+    if (this.#entry(key) === undefined) {
+      const refusal = this.#refusal(key, quota)
+      if (refusal !== undefined) {
+        this.counters[refusal]++
+        return
+      }
     }
     const { challenge: _, ...entry } = candidate
-    entries.set(key.source, entry)
-    this.#scopes.set(key.scope, entries)
-    if (!replaces) this.#size++
+    this.#store(key, { ...entry, packets: 1, bytes: packet.length })
     this.#probation.remove(sourceRingKey(key))
   }
 
-  #drop(entries: Map<Address, Entry>, source: Address): void {
-    entries.delete(source)
+  #refusal(key: SourceKey, quota: number): 'full' | 'overQuota' | undefined {
+    if (this.#size >= this.#capacity) return 'full'
+    return (this.#scopes.get(key.scope)?.size ?? 0) >= quota ? 'overQuota' : undefined
+  }
+
+  #store(key: SourceKey, entry: Entry): void {
+    const entries = this.#scopes.get(key.scope) ?? new Map<Address, Entry>()
+    this.#scopes.set(key.scope, entries)
+    if (!entries.has(key.source)) this.#size++
+    entries.set(key.source, entry)
+    this.#changed(key, entry)
+  }
+
+  #drop(key: SourceKey): void {
+    const entries = this.#scopes.get(key.scope)
+    if (!entries?.delete(key.source)) return
     this.#size--
+    if (entries.size === 0) this.#scopes.delete(key.scope)
+    this.#changes.add((rows, row) => writeGone(rows, row, key))
+  }
+
+  #changed({ scope, source }: SourceKey, entry: Entry): void {
+    this.#changes.add((rows, row) => writeEntry(rows, row, { scope, source, ...entry }))
   }
 }
 

@@ -4,6 +4,7 @@ import { createNativeEngine } from '../../src/dataplane/native.ts'
 import { createReferenceEngine } from '../../src/dataplane/reference.ts'
 import type { ContainerState } from '../../src/pipeline/snapshot.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
+import { entriesOf } from './engines.ts'
 import type { Random } from './random.ts'
 import { type Arrival, Traffic } from './traffic.ts'
 import { vectorPackets } from './vector-packets.ts'
@@ -109,8 +110,8 @@ const readable = ({ code, output, ...rest }: Outcome) => ({
 })
 
 const sortedEntries = (engine: Engine): readonly string[] =>
-  [...engine.entries()]
-    .map(({ scope, source, container, origin, sinceSeconds, seenSeconds }) =>
-      [scope, source, container, origin, sinceSeconds, seenSeconds].join(' '),
+  [...entriesOf(engine)]
+    .map(({ scope, source, container, origin, sinceSeconds, seenSeconds, packets, bytes }) =>
+      [scope, source, container, origin, sinceSeconds, seenSeconds, packets, bytes].join(' '),
     )
     .sort()

@@ -5,12 +5,23 @@ import { createNativeEngine } from '../../src/dataplane/native.ts'
 import { createReferenceEngine } from '../../src/dataplane/reference.ts'
 import { Identities } from '../../src/pipeline/identities.ts'
 import type { ContainerState, Snapshot } from '../../src/pipeline/snapshot.ts'
+import { entriesIn } from '../../src/table/rows.ts'
 
 /** Both implementations of the pipeline: a suite over them runs once for each. */
 export const ENGINES: readonly (readonly [name: string, create: (sizes: TableSizes) => Engine])[] = [
   ['reference', createReferenceEngine],
   ['native', createNativeEngine],
 ]
+
+/** All entries of an engine's table. */
+export function* entriesOf(engine: Engine) {
+  let cursor = 0
+  do {
+    const { next, rows } = engine.rows(cursor, 4096)
+    yield* entriesIn(rows)
+    cursor = next
+  } while (cursor !== 0)
+}
 
 const KEY = Uint8Array.from({ length: 16 }, (_, i) => i)
 

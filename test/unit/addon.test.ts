@@ -8,7 +8,10 @@ import { Services } from '../support/engines.ts'
 
 /** Calls the types would not allow: whatever is passed must end in an exception of JavaScript. */
 type Anything = (...values: readonly unknown[]) => unknown
-type Loose = Record<'publish' | 'process' | 'expire' | 'entries' | 'counters', Anything>
+type Loose = Record<
+  'publish' | 'process' | 'expire' | 'rows' | 'changes' | 'put' | 'forget' | 'counters',
+  Anything
+>
 
 const SIZES = { capacity: 16, probation: 16, flows: 16 }
 const Engine = loadAddon().Engine as unknown as { new (...values: readonly unknown[]): Loose; (): unknown }
@@ -18,6 +21,8 @@ const ENCODED = encodeSnapshot(
   - {name: web, addresses: [203.0.113.10], ports: [80/tcp], containers: [{name: web-1, address: 10.77.0.11}]}
 `),
 )
+
+const NO_ROWS = { next: 0, rows: new Uint32Array(0) }
 
 function open(): Loose {
   const engine = new Engine(SIZES)
@@ -109,10 +114,34 @@ test('a part of a larger buffer is read and written within its bounds', () => {
 
 test('cursors and times are checked', () => {
   const engine = open()
-  assert.throws(() => engine.entries(-1, 10), /cursor: expected/)
-  assert.throws(() => engine.entries(0, 65_536), /most: expected a whole number from 0 to 65535/)
-  assert.deepEqual(engine.entries(2 ** 32 - 1, 10), { next: 0, entries: [] })
+  for (const cursor of [-1, 1.5, 2 ** 53, '0']) {
+    assert.throws(() => engine.rows(cursor, 10), /cursor: expected/)
+    assert.throws(() => engine.changes(cursor, 10), /position: expected/)
+  }
+  for (const most of [0, 2 ** 20 + 1])
+    assert.throws(() => engine.rows(0, most), /most: expected 1 to 1048576/)
+  assert.deepEqual(engine.rows(2 ** 52, 10), NO_ROWS)
   assert.throws(() => engine.expire({}), /nowSeconds: expected/)
+})
+
+test('rows must be whole, aligned, and possible', () => {
+  const engine = open()
+  for (const act of [(rows: unknown) => engine.put(rows, true), (rows: unknown) => engine.forget(rows)]) {
+    for (const rows of [undefined, [], new Uint8Array(48)])
+      assert.throws(() => act(rows), /rows: expected a Uint32Array/)
+    assert.throws(() => act(new Uint32Array(13)), /rows: expected whole rows/)
+    assert.throws(() => act(new Uint32Array(13).subarray(1)), /rows: expected whole rows, aligned to 8 bytes/)
+    assert.throws(
+      () => act(new Uint32Array(12).fill(2 ** 25, 4, 5)),
+      /rows\[0\]\.scope: 16777216; expected less/,
+    )
+    assert.throws(
+      () => act(new Uint32Array(12).fill(3 * 2 ** 30, 5, 6)),
+      /rows\[0\]\.origin: 3; expected 0 to 2/,
+    )
+  }
+  assert.throws(() => engine.put(new Uint32Array(12)), /isWhole: expected a boolean/)
+  assert.deepEqual(engine.rows(0, 10), NO_ROWS)
 })
 
 test('methods on a foreign object throw', () => {
@@ -125,7 +154,9 @@ test('a packet before the first snapshot is refused, and nothing has been counte
   const engine = new Engine(SIZES)
   assert.throws(() => engine.process(new Uint8Array(20), 1), /process before publish/)
   assert.equal(engine.expire(1), 0)
-  assert.deepEqual(engine.entries(0, 10), { next: 0, entries: [] })
+  assert.deepEqual(engine.rows(0, 10), NO_ROWS)
+  assert.deepEqual(engine.changes(0, 10), { ...NO_ROWS, isLost: false })
+  assert.throws(() => engine.put(new Uint32Array(12), false), /no table before the first publish/)
 })
 
 test('createNativeEngine throws errors for people', () => {

@@ -17,7 +17,7 @@ const CONFIG = parseConfig(
   `version: 1
 interfaces: {tun: t0, bridges: [br0]}
 services:
-  - {name: web, addresses: [203.0.113.10, "2001:db8:53::10"], ports: [80/tcp->8080, 53/udp], containers: [{name: a, address: 10.0.0.1, address6: "fd00::1"}]}
+  - {name: web, addresses: [203.0.113.10, "2001:db8:53::10"], ports: [80/tcp->8080, 53/udp], containers: [{name: a, address: 10.0.0.1, address6: "fd00::1"}], quota: 50}
   - {name: all, addresses: [203.0.113.11], ports: all, containers: [{name: a, address: 10.0.0.1, address6: "fd00::1"}]}
 `,
   'c.yaml',
@@ -41,7 +41,8 @@ function exampleStatus() {
       reasons: REASONS.map((_, code) => (code === known ? traffic : none)),
       services: new Map([[web, { in: traffic, out: none }]]),
       containers: new Map([[a, { in: traffic, out: none }]]),
-      table: { entries: 1, capacity: 10, probation: 1, moved: 0, full: 0, expired: 0 },
+      table: { entries: 1, capacity: 10, probation: 1, moved: 0, full: 0, overQuota: 0, expired: 0 },
+      scopes: new Map([[identities.scope('service web'), 40]]),
     },
     io: {
       tunReadErrors: 0,
@@ -95,6 +96,8 @@ test('names what was counted, by service and by container', () => {
     addresses: ['203.0.113.10', '2001:db8:53::10'],
     ports: ['80/tcp->8080', '53/udp'],
     containers: ['a'],
+    entries: 40,
+    quota: 50,
     in: { packets: 3, bytes: 180 },
     out: { packets: 0, bytes: 0 },
   })

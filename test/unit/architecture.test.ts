@@ -17,7 +17,8 @@ const TYPESCRIPT: Allowed = {
   config: ['address', 'errors'],
   discovery: ['address', 'config', 'errors'],
   containers: ['address', 'config', 'errors'],
-  compile: ['address', 'config', 'packet', 'pipeline', 'table'],
+  scope: ['address', 'config'],
+  compile: ['address', 'config', 'packet', 'pipeline', 'scope', 'table'],
   dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
 }
 
@@ -30,7 +31,7 @@ const NATIVE: Allowed = {
 }
 
 /** The same arguments give the same result anywhere: neither modules of Node nor packages. */
-const PURE = ['address', 'packet', 'table', 'pipeline', 'compile']
+const PURE = ['address', 'packet', 'table', 'pipeline', 'scope', 'compile']
 
 /** Headers that ask the kernel for more than memory: devices, threads, clocks, randomness, files. */
 const SYSTEM_HEADER =

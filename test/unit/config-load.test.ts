@@ -81,8 +81,8 @@ test('reads every field and fills in what is left out', () => {
   })
 })
 
-test('takes all for the ports, 0 for the spin, a key and the sizes', () => {
-  const text = `${changed('[80/tcp->8080, 443/tcp]', 'all')}
+test('takes all for the ports, a quota, 0 for the spin, a key and the sizes', () => {
+  const text = `${changed('[80/tcp->8080, 443/tcp]', 'all\n    quota: 7')}
 key: "00112233445566778899AABBCCDDEEFF"
 unserved: drop
 table: {capacity: 134217728, probation: 1, flows: 2}
@@ -90,6 +90,7 @@ dataplane: {queues: 16, spin: 0}
 `
   const config = parseConfig(text, 'c.yaml')
   assert.equal(config.services[0]!.ports, 'all')
+  assert.equal(config.services[0]!.quota, 7)
   assert.equal(config.key, '00112233445566778899aabbccddeeff')
   assert.equal(config.unserved, 'drop')
   assert.deepEqual(config.table, { capacity: 2 ** 27, probation: 1, flows: 2 })
@@ -118,6 +119,11 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
   ['a tab as indentation', changed('    ports', '\tports'), '6:1: not YAML: '],
   ['a second document', `${GOOD}---\nversion: 1\n`, '14:1: a second document'],
   ['a key given twice', changed('    empty: drop', '    name: web'), '13:5: "name" given twice'],
+  [
+    'a quota of nothing',
+    changed('empty: drop', 'quota: 0'),
+    '13:12: services[0].quota: 0; expected a whole number from 1 to 134217728',
+  ],
   ['an anchor that is not there', changed('[br0]', '*b'), '2:37: "*b": no anchor'],
   ['another version', changed('version: 1', 'version: "1"'), '1:10: version: "1"; expected 1'],
   ['no version', changed('version: 1\n', ''), '1:1: version: missing; expected 1'],

@@ -22,7 +22,7 @@ const SNAPSHOT: Snapshot = {
 const BYTES = encodeSnapshot(SNAPSHOT)
 
 const SERVICE = 4 + 4 + 16 + 1 + 4 + 27 + 4
-const MEMBER = SERVICE + 12 + 4
+const MEMBER = SERVICE + 16 + 4
 const PIN = MEMBER + 6 + 4
 const FRONT = PIN + 8 + 4
 const RING = FRONT + 14 + 4
@@ -80,7 +80,7 @@ const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly num
     'a scope of 32 bits',
     FRONT + 6,
     [0, 0, 0, 128],
-    /fronts\[0\]\.scope: 2147483648; expected 0 to 2147483647$/,
+    /fronts\[0\]\.scope: 2147483648; expected 0 to 16777215$/,
   ],
   ['a ring row beyond the members', RING + 100, [1, 0], /services\[0\]\.ring4: row 1; expected/],
 ]

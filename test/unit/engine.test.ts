@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Address } from '../../src/address.ts'
-import type { Engine, Entry, Outcome, TableSizes } from '../../src/dataplane/dataplane.ts'
+import type { Engine, Outcome, TableSizes } from '../../src/dataplane/dataplane.ts'
 import type { ContainerState } from '../../src/pipeline/snapshot.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
-import { ENGINES, Services } from '../support/engines.ts'
+import { ENGINES, entriesOf, Services } from '../support/engines.ts'
 import { ACK, buildPacket, exchanged, type PacketFields, SYN, withRightSums } from '../support/packets.ts'
 
 /** What every implementation of the pipeline promises, packet by packet. */
@@ -66,8 +66,8 @@ class Scene {
     return this.#services.identities.containerName(container)
   }
 
-  entries(): readonly Entry[] {
-    return [...this.engine.entries()]
+  entries() {
+    return [...entriesOf(this.engine)]
   }
 }
 
@@ -90,6 +90,8 @@ for (const [name, create] of ENGINES)
         origin: 'assigned',
         sinceSeconds: 1_000,
         seenSeconds: 1_005,
+        packets: 1,
+        bytes: 40,
       })
     })
 

@@ -58,7 +58,7 @@ class alignas(64) PipelineWorker final : public Worker {
   }
 
   void process(std::span<Packet> packets, Result* results) override {
-    const PipelineState state{*lookup_, tables_.table, tables_.flows, tables_.errors, now_};
+    const PipelineState state{*lookup_, tables_.table, tables_.flows, tables_.errors, tally_, now_};
     for (size_t start = 0; start < packets.size(); start += kPreparedAtOnce) {
       const std::span<Packet> some = packets.subspan(start, std::min(kPreparedAtOnce, packets.size() - start));
       for (size_t i = 0; i < some.size(); i++) prepare_packet(some[i], state, prepared_[i]);
@@ -70,7 +70,10 @@ class alignas(64) PipelineWorker final : public Worker {
     }
   }
 
-  void end() override { seat_.in_use.store(nullptr, std::memory_order_release); }
+  void end() override {
+    tally_.flush(tables_.table.entries());
+    seat_.in_use.store(nullptr, std::memory_order_release);
+  }
 
  private:
   const std::atomic<const SnapshotLookup*>& current_;
@@ -78,6 +81,7 @@ class alignas(64) PipelineWorker final : public Worker {
   Seat& seat_;
   const SnapshotLookup* lookup_ = nullptr;
   uint32_t now_ = 0;
+  PendingTally tally_;
   // As many as a core has misses under way at a time, about.
   static constexpr size_t kPreparedAtOnce = 16;
   PreparedPacket prepared_[kPreparedAtOnce];
@@ -87,6 +91,18 @@ void check_size(const char* name, uint32_t size, uint32_t most) {
   if (size < 1 || size > most)
     throw std::invalid_argument(std::string(name) + ": " + std::to_string(size) + "; expected 1 to " +
                                 std::to_string(most));
+}
+
+void check_rows(std::span<const Row> rows) {
+  const auto fail = [](size_t at, const char* field, uint32_t value, const char* expected) {
+    throw std::invalid_argument("rows[" + std::to_string(at) + "]." + field + ": " + std::to_string(value) +
+                                "; expected " + expected);
+  };
+  for (size_t i = 0; i < rows.size(); i++) {
+    const Row& row = rows[i];
+    if (row.key().scope >= kScopesBelow) fail(i, "scope", row.key().scope, "less than 2^24");
+    if (row.container_origin >> 30 > static_cast<uint32_t>(Origin::kRestored)) fail(i, "origin", 3, "0 to 2");
+  }
 }
 
 class PipelineEngine final : public Engine {
@@ -100,6 +116,7 @@ class PipelineEngine final : public Engine {
   void publish(std::span<const uint8_t> encoded) override {
     auto next = std::make_unique<const SnapshotLookup>(decode_snapshot(encoded));
     if (!tables_) tables_ = std::make_unique<Tables>(sizes_, next->snapshot().key, advice_);
+    for (const Front& front : next->snapshot().fronts) tables_->table.entries().make_room(front.scope);
     for (const auto& seat : seats_) make_room(seat->counters, next->snapshot());
     snapshots_.push_back(std::move(next));
     current_.store(snapshots_.back().get(), std::memory_order_seq_cst);
@@ -119,13 +136,13 @@ class PipelineEngine final : public Engine {
   }
 
   std::unique_ptr<Worker> attach() override {
-    if (!tables_) throw std::logic_error("attach before the first publish");
+    Tables& shared = tables();
     Seat& seat = free_seat();
     make_room(seat.counters, snapshots_.back()->snapshot());
-    return std::make_unique<PipelineWorker>(current_, *tables_, seat);
+    return std::make_unique<PipelineWorker>(current_, shared, seat);
   }
 
-  uint32_t expire(uint32_t now_seconds) override {
+  uint64_t expire(uint32_t now_seconds) override {
     if (!tables_) return 0;
     free_unused();
     const SnapshotLookup& lookup = *snapshots_.back();
@@ -133,9 +150,29 @@ class PipelineEngine final : public Engine {
   }
 
   Counters counters() const override;
-  uint64_t entries(uint64_t cursor, uint32_t most, std::vector<EntryView>& out) const override;
+  Entries::Listed rows(uint64_t cursor, std::span<Row> out) const override {
+    return tables_ ? tables_->table.entries().list(cursor, out) : Entries::Listed{0, 0};
+  }
+  uint64_t put(std::span<const Row> rows, bool is_whole) override {
+    check_rows(rows);
+    Entries& entries = tables().table.entries();
+    for (const Row& row : rows) entries.make_room(row.key().scope);
+    return entries.put(rows, is_whole);
+  }
+  uint64_t forget(std::span<const Row> rows) override {
+    check_rows(rows);
+    return tables().table.entries().forget(rows);
+  }
+  ChangeLog::Batch changes(uint64_t position, std::span<Row> out) const override {
+    return tables_ ? tables_->table.entries().changes().read(position, out) : ChangeLog::Batch{position, 0, false};
+  }
 
  private:
+  Tables& tables() const {
+    if (!tables_) throw std::logic_error("no table before the first publish");
+    return *tables_;
+  }
+
   static void make_room(WorkerCounters& counters, const Snapshot& snapshot) {
     for (const SnapshotService& service : snapshot.services) counters.services.make_room(service.id);
     for (const SnapshotContainer& container : snapshot.containers) counters.containers.make_room(container.id);
@@ -210,20 +247,11 @@ Counters PipelineEngine::counters() const {
   counters.probation = table.probation.load(std::memory_order_relaxed);
   counters.moved = table.moved.load(std::memory_order_relaxed);
   counters.full = table.full.load(std::memory_order_relaxed);
+  counters.over_quota = table.over_quota.load(std::memory_order_relaxed);
   counters.expired = table.expired.load(std::memory_order_relaxed);
+  tables_->table.entries().for_each_scope(
+      [&counters](uint32_t scope, uint32_t entries) { counters.scopes.emplace_back(scope, entries); });
   return counters;
-}
-
-uint64_t PipelineEngine::entries(uint64_t cursor, uint32_t most, std::vector<EntryView>& out) const {
-  if (!tables_) return 0;
-  std::vector<Entries::View> views;
-  const uint64_t next = tables_->table.entries().list(cursor, most, views);
-  for (const auto& [key, value] : views) {
-    EntryView& entry = out.emplace_back(
-        EntryView{key.scope, key.is_v6, {}, value.container, value.origin, value.since, value.seen});
-    std::memcpy(entry.source, bytes_of(key.source, key.is_v6), address_length(key.is_v6));
-  }
-  return next;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "../packet/offload.h"
@@ -62,16 +63,8 @@ struct Counters {
   Traffic received;
   std::vector<Traffic> reasons;  // by code
   std::vector<IdTraffic> services, containers;
-  uint64_t entries = 0, capacity = 0, probation = 0, moved = 0, full = 0, expired = 0;
-};
-
-struct EntryView {
-  uint32_t scope;
-  bool is_v6;
-  uint8_t source[16];  // the first 4 for IPv4
-  uint32_t container;
-  Origin origin;
-  uint32_t since_seconds, seen_seconds;
+  uint64_t entries = 0, capacity = 0, probation = 0, moved = 0, full = 0, over_quota = 0, expired = 0;
+  std::vector<std::pair<uint32_t, uint32_t>> scopes;  // entries by scope
 };
 
 class Engine;
@@ -106,11 +99,18 @@ class Engine {
   virtual std::unique_ptr<Worker> attach() = 0;
 
   // Control thread: removes entries idle too long; returns how many. None before the first publish.
-  virtual uint32_t expire(uint32_t now_seconds) = 0;
+  virtual uint64_t expire(uint32_t now_seconds) = 0;
   // Control thread.
   virtual Counters counters() const = 0;
-  // Control thread. Up to `most` entries from position `cursor` on; returns the next cursor, 0 at the end.
-  virtual uint64_t entries(uint64_t cursor, uint32_t most, std::vector<EntryView>& out) const = 0;
+
+  // Control thread. The table's rows, many at a time; entries.h says what each promises. Rows that are put or forgotten
+  // are checked first: std::invalid_argument names the first that is none, and std::logic_error says that there is no
+  // table before the first publish.
+  virtual Entries::Listed rows(uint64_t cursor, std::span<Row> out) const = 0;
+  virtual uint64_t put(std::span<const Row> rows, bool is_whole) = 0;
+  virtual uint64_t forget(std::span<const Row> rows) = 0;
+  // Any thread, after the first publish.
+  virtual ChangeLog::Batch changes(uint64_t position, std::span<Row> out) const = 0;
 };
 
 }  // namespace onehop

@@ -84,7 +84,8 @@ Result forward(const ParsedPacket& packet, const Front* front, Offload& offload,
   if (decision.member == nullptr) return without_container(packet, *front, offload, state);
 
   const Member& member = *decision.member;
-  state.table.remember(key, found, member.container, decision.origin, packet, state.now);
+  state.table.remember(key, found, member.container, decision.origin, packet, front->quota, state.now,
+                       state.tally);
   rewrite_to_container(packet, *front, member, is_partial(packet, offload), state);
   Result result = leaving(decision.code, Way::kContainer, packet.length, packet, key.source);
   result.service = front->service_id;

@@ -38,12 +38,21 @@ SnapshotLookup::SnapshotLookup(Snapshot decoded) : snapshot_(std::move(decoded))
 
 void SnapshotLookup::index_scopes() {
   scopes_ = Index(snapshot_.fronts.size());
+  std::vector<uint32_t> quota;
   for (const Front& front : snapshot_.fronts) {
     const uint32_t at = scopes_.insert(scope_key(front.scope), static_cast<uint32_t>(idle_.size()));
-    if (at == idle_.size()) idle_.push_back(0);
+    if (at == idle_.size()) {
+      idle_.push_back(0);
+      quota.push_back(0);
+    }
     idle_[at] = std::max(idle_[at], snapshot_.services[front.service].idle);
+    quota[at] = std::max(quota[at], snapshot_.services[front.service].quota);
   }
-  for (Front& front : snapshot_.fronts) front.idle = idle_of(front.scope);
+  for (Front& front : snapshot_.fronts) {
+    const uint32_t at = scopes_.find(scope_key(front.scope));
+    front.idle = idle_[at];
+    front.quota = quota[at];
+  }
 }
 
 // The last of equal fronts counts, as a Map's last `set` does.

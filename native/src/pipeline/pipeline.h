@@ -16,6 +16,7 @@ struct PipelineState {
   DistributionTable& table;
   FlowTable& flows;
   ErrorBudget& errors;
+  PendingTally& tally;
   uint32_t now;  // seconds
 };
 

@@ -191,6 +191,7 @@ SnapshotService read_service(Reader& reader, uint32_t position, Snapshot& snapsh
   service.is_dropping_when_empty = reader.boolean("empty");
   const bool has_one_ring = reader.boolean("has one ring");
   service.idle = reader.number<uint32_t>("idle seconds");
+  service.quota = reader.number<uint32_t>("quota");
   service.members = read_list(reader, "members", 6, snapshot.members,
                               [&] { return read_member(reader, snapshot.containers); });
   if (service.members.count > 0xffff)
@@ -217,7 +218,7 @@ Snapshot decode_snapshot(std::span<const uint8_t> encoded) {
   std::unordered_set<uint32_t> container_ids;
   read_list(reader, "containers", 7, snapshot.containers, [&] { return read_container(reader, container_ids); });
   uint32_t position = 0;
-  read_list(reader, "services", 28, snapshot.services, [&] { return read_service(reader, position++, snapshot); });
+  read_list(reader, "services", 32, snapshot.services, [&] { return read_service(reader, position++, snapshot); });
   reader.end();
   return snapshot;
 }

@@ -11,8 +11,8 @@
 
 namespace onehop {
 
-// Ids of services and containers index counters, so they stay small; scopes need 31 bits in the table.
-constexpr uint32_t kIdsBelow = 1 << 24, kScopesBelow = uint32_t{1} << 31;
+// Ids of services, containers and scopes index counters, so they stay small.
+constexpr uint32_t kIdsBelow = 1 << 24, kScopesBelow = 1 << 24;
 // Rings above this would need more than 32-bit arithmetic in the reference.
 constexpr uint32_t kRingRowsBelow = 1 << 21;
 
@@ -52,6 +52,7 @@ struct alignas(64) Front {
   uint32_t service_id;
   uint32_t scope;       // what shares an entry
   uint32_t idle;        // seconds: the longest of the services that share the scope (lookup.h sets it)
+  uint32_t quota;       // entries of the scope at most: the most of the same services (likewise)
   uint16_t port;        // network order
   uint16_t target;      // the containers' port, network order; 0 when protocol is 0
   uint8_t protocol;     // 0: every protocol and port
@@ -66,6 +67,7 @@ struct Range {
 struct SnapshotService {
   uint32_t id;
   uint32_t idle;  // seconds
+  uint32_t quota;
   bool is_dropping_when_empty;
   Range members, pins, fronts;
   Range ring[2];  // rows: positions in the service's members; empty when no member can take new sources

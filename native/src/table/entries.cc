@@ -1,6 +1,5 @@
 #include "entries.h"
 
-#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -13,22 +12,24 @@ constexpr uintptr_t kCacheLine = 64, kHugePage = 2 << 20;
 // What a small table would only waste on huge pages' sake.
 constexpr uintptr_t alignment_of(size_t bytes) { return bytes < kHugePage ? kCacheLine : kHugePage; }
 
+// Zeroed memory that costs nothing until it is touched.
+uint8_t* zeroed(size_t bytes) {
+  void* memory = std::calloc(1, bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  return static_cast<uint8_t*>(memory);
+}
+
 uint8_t* aligned(uint8_t* memory, uintptr_t alignment) {
   return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + alignment - 1) & ~(alignment - 1));
 }
 
-// Zeroed memory that costs nothing until it is touched.
-void* zeroed(size_t bytes) {
-  void* memory = std::calloc(1, bytes);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
 __extension__ using Wide = unsigned __int128;
+
+uint64_t high_of(Wide product) { return static_cast<uint64_t>(product >> 64); }
 
 uint64_t mix(uint64_t a, uint64_t b) {
   const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  return static_cast<uint64_t>(product) ^ high_of(product);
 }
 
 // From the key, but not the key itself: 1 keeps a product from being always even.
@@ -37,52 +38,69 @@ HashKey derive(const HashKey& key) {
   return {word("entries0"), word("entries1")};
 }
 
+// Five slots for four entries, and a little more: 1.3125 slots, of 48 bytes each, are 63 bytes an entry.
+constexpr uint64_t slots_for(uint32_t capacity) { return uint64_t{capacity} + uint64_t{capacity} * 5 / 16; }
+// Beyond the last home: longer than a run grows at that load, however many slots there are.
+constexpr uint64_t kTail = 512;
+
+constexpr uint64_t round_up(uint64_t value, uint64_t step) { return (value + step - 1) / step * step; }
+
 }  // namespace
 
 Entries::Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice)
     : capacity_(capacity),
-      mask_(std::bit_ceil(uint64_t{capacity} + capacity / 2 + 1) - 1),
+      homes_(slots_for(capacity) / kSlotsAGroup + 1),
+      slots_(round_up(homes_ * kSlotsAGroup + std::min<uint64_t>(kTail, capacity + 1), kSlotsAGroup)),
       hash_key_(derive(hash_key)),
-      memory_(static_cast<uint8_t*>(zeroed(slot_bytes() + alignment_of(slot_bytes()))), std::free),
-      slots_(reinterpret_cast<Slot*>(aligned(memory_.get(), alignment_of(slot_bytes())))),
-      since_(static_cast<std::atomic<uint32_t>*>(zeroed((mask_ + 1) * sizeof(uint32_t))), std::free) {
+      memory_(zeroed(bytes() + alignment_of(bytes())), std::free),
+      groups_(reinterpret_cast<Group*>(aligned(memory_.get(), alignment_of(bytes())))),
+      changes_(capacity) {
   // Before the first touch: a lookup of a random source misses the translation cache too, unless pages are huge.
-  if (advice != nullptr && slot_bytes() >= kHugePage) advice(slots_, slot_bytes());
+  if (advice != nullptr && bytes() >= kHugePage) advice(groups_, bytes());
 }
 
-// The first slot of a cache line. Two multiplications: SipHash would cost more than all the rest of a lookup.
+// The first slot of a group. Two multiplications: SipHash would cost more than all the rest of a lookup. A third
+// brings the hash into the range of homes (D. Lemire, ACM TOMACS 29(1), 2019), which needs be no power of two then.
 uint64_t Entries::home_of(const SourceKey& key) const {
   const uint64_t source = mix(key.source.low ^ hash_key_.k0, key.source.high ^ hash_key_.k1);
-  return mix(source ^ hash_key_.k0, key.scope_word() ^ hash_key_.k1) & mask_ & ~uint64_t{1};
+  const uint64_t hash = mix(source ^ hash_key_.k0, key.scope_word() ^ hash_key_.k1);
+  return high_of(static_cast<Wide>(hash) * homes_) * kSlotsAGroup;
 }
 
-bool Entries::lookup(const SourceKey& key, EntryValue& value) const {
+uint64_t Entries::lookup(const SourceKey& key, EntryValue& value) const {
   uint64_t at;
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     const uint32_t shifts = shifts_.load(std::memory_order_acquire);
     switch (probe(key, value, at)) {
       case Probe::kFound:
-        return true;
+        return at;
       case Probe::kTorn:
         continue;
       case Probe::kAbsent:
         std::atomic_thread_fence(std::memory_order_acquire);
-        if ((shifts & 1) == 0 && shifts_.load(std::memory_order_relaxed) == shifts) return false;
+        if ((shifts & 1) == 0 && shifts_.load(std::memory_order_relaxed) == shifts) return kNone;
     }
   }
-  return false;
+  return kNone;
+}
+
+void Entries::prefetch(const SourceKey& key) const {
+  const uint64_t home = home_of(key);
+  __builtin_prefetch(&slot(home));
+  __builtin_prefetch(&slot(home + 2));  // two slots are a cache line
+  __builtin_prefetch(&history(home), 1);
 }
 
 Entries::Probe Entries::probe(const SourceKey& key, EntryValue& value, uint64_t& at) const {
-  for (at = home_of(key);; at = next(at)) {
-    const Slot& slot = slots_[at];
-    const uint32_t state = slot.state.load(std::memory_order_acquire);
+  for (at = home_of(key);; at++) {
+    const Slot& found = slot(at);
+    const uint32_t state = found.state.load(std::memory_order_acquire);
     if ((state & kKindMask) == kEmpty) return Probe::kAbsent;
-    if (!matches(slot, key)) continue;
-    value = value_of(slot);
+    if (!matches(found, key)) continue;
+    value = value_of(found);
     std::atomic_thread_fence(std::memory_order_acquire);
     const bool is_whole =
-        (state & kKindMask) == kUsed && slot.state.load(std::memory_order_relaxed) == state;
+        (state & kKindMask) == kUsed && found.state.load(std::memory_order_relaxed) == state;
     return is_whole ? Probe::kFound : Probe::kTorn;
   }
 }
@@ -90,7 +108,18 @@ Entries::Probe Entries::probe(const SourceKey& key, EntryValue& value, uint64_t&
 void Entries::touch(const SourceKey& key, uint32_t now) {
   EntryValue value;
   uint64_t at;
-  if (probe(key, value, at) == Probe::kFound) slots_[at].seen.store(now, std::memory_order_relaxed);
+  if (probe(key, value, at) == Probe::kFound) slot(at).seen.store(now, std::memory_order_relaxed);
+}
+
+void Entries::count(const SourceKey& key, uint64_t at, const EntryTally& more) {
+  EntryValue value;
+  if (!matches(slot(at), key) && probe(key, value, at) != Probe::kFound) return;
+  History& own = history(at);
+  uint32_t packets = own.packets.load(std::memory_order_relaxed);
+  while (!own.packets.compare_exchange_weak(packets, packets + std::min(more.packets, UINT32_MAX - packets),
+                                            std::memory_order_relaxed)) {
+  }
+  own.bytes.fetch_add(more.bytes, std::memory_order_relaxed);
 }
 
 bool Entries::lock(int attempts) {
@@ -99,19 +128,13 @@ bool Entries::lock(int attempts) {
   return true;
 }
 
-Entries::Written Entries::store(const SourceKey& key, const EntryValue& value) {
+Entries::Written Entries::store(const SourceKey& key, const EntryValue& value, uint32_t quota) {
   if (!lock(1)) return Written::kBusy;
   Written written = Written::kYes;
-  if (const uint64_t own = find(key); own != kNone) {
-    write(own, key, value);
-  } else if (size() >= capacity_) {
-    written = Written::kFull;
-  } else {
-    uint64_t at = home_of(key);
-    while (kind_of(at) != kEmpty) at = next(at);
-    write(at, key, value);
-    size_.fetch_add(1, std::memory_order_relaxed);
-  }
+  if (const uint64_t own = find(key); own != kNone)
+    replace(own, key, value);
+  else
+    written = size() + reserved_ >= capacity_ ? Written::kFull : insert(key, value, quota);
   unlock();
   return written;
 }
@@ -119,49 +142,134 @@ Entries::Written Entries::store(const SourceKey& key, const EntryValue& value) {
 bool Entries::move(const SourceKey& key, uint32_t container, Origin origin, uint32_t now) {
   if (!lock(1)) return false;
   const uint64_t own = find(key);
-  if (own != kNone)
-    write(own, key, {container, origin, since_.get()[own].load(std::memory_order_relaxed), now});
+  if (own != kNone) {
+    EntryValue value = whole_value_of(own);
+    value.container = container;
+    value.origin = origin;
+    value.seen = now;
+    write(own, key, value);
+    changes_.add(row_of(key, value));
+  }
   unlock();
   return own != kNone;
 }
 
+// In turns short enough that a packet thread finds the lock free soon. Their memory comes before the lock is taken.
+template <typename Act>
+void Entries::in_turns(std::span<const Row> rows, Act act) {
+  for (size_t start = 0; start < rows.size(); start += kRowsPerTurn) {
+    const std::span<const Row> turn = rows.subspan(start, std::min(kRowsPerTurn, rows.size() - start));
+    for (const Row& row : turn) prefetch(row.key());
+    while (!lock(kPatience)) {
+    }
+    for (const Row& row : turn) act(row);
+    unlock();
+  }
+}
+
+// The places are reserved before the first row is put: packets that come meanwhile can only take what is left. Rows may
+// name a key twice, or one that gets its entry meanwhile; then they need fewer.
+uint64_t Entries::put(std::span<const Row> rows, bool is_whole) {
+  if (is_whole) {
+    uint64_t wanted = 0;
+    in_turns(rows, [&](const Row& row) { wanted += find(row.key()) == kNone; });
+    while (!lock(kPatience)) {
+    }
+    const uint64_t room = capacity_ - size();
+    if (wanted <= room) reserved_ = wanted;
+    unlock();
+    if (wanted > room) return wanted - room;
+  }
+  uint64_t lacking = 0;
+  in_turns(rows, [&](const Row& row) {
+    const SourceKey key = row.key();
+    if (const uint64_t own = find(key); own != kNone) return replace(own, key, row.value());
+    if (size() >= capacity_ || insert(key, row.value(), UINT32_MAX) != Written::kYes) lacking++;
+    if (reserved_ > 0) reserved_--;
+  });
+  while (!lock(kPatience)) {
+  }
+  reserved_ = 0;
+  unlock();
+  return lacking;
+}
+
+uint64_t Entries::forget(std::span<const Row> rows) {
+  uint64_t forgotten = 0;
+  in_turns(rows, [&](const Row& row) {
+    const uint64_t at = find(row.key());
+    if (at == kNone) return;
+    remove(at);
+    forgotten++;
+  });
+  return forgotten;
+}
+
 uint64_t Entries::find(const SourceKey& key) const {
-  for (uint64_t at = home_of(key); kind_of(at) != kEmpty; at = next(at))
-    if (matches(slots_[at], key)) return at;
+  for (uint64_t at = home_of(key); kind_of(at) != kEmpty; at++)
+    if (matches(slot(at), key)) return at;
   return kNone;
 }
 
+Entries::Written Entries::insert(const SourceKey& key, const EntryValue& value, uint32_t quota) {
+  std::atomic<uint32_t>& size = sizes_[key.scope];
+  if (size.load(std::memory_order_relaxed) >= quota) return Written::kOverQuota;
+  uint64_t at = home_of(key);
+  while (kind_of(at) != kEmpty) at++;
+  if (at == slots_ - 1) return Written::kFull;
+  replace(at, key, value);
+  size.fetch_add(1, std::memory_order_relaxed);
+  size_.fetch_add(1, std::memory_order_relaxed);
+  return Written::kYes;
+}
+
 void Entries::write(uint64_t at, const SourceKey& key, const EntryValue& value) {
-  Slot& slot = slots_[at];
-  const uint32_t version = slot.state.load(std::memory_order_relaxed) & ~kKindMask;
-  slot.state.store(version | kWriting, std::memory_order_relaxed);
+  Slot& own = slot(at);
+  const uint32_t version = own.state.load(std::memory_order_relaxed) & ~kKindMask;
+  own.state.store(version | kWriting, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
-  slot.high.store(key.source.high, std::memory_order_relaxed);
-  slot.low.store(key.source.low, std::memory_order_relaxed);
-  slot.scope_word.store(key.scope_word(), std::memory_order_relaxed);
-  slot.container_origin.store(value.container | uint32_t{static_cast<uint8_t>(value.origin)} << 30,
-                              std::memory_order_relaxed);
-  slot.seen.store(value.seen, std::memory_order_relaxed);
-  since_.get()[at].store(value.since, std::memory_order_relaxed);
-  slot.state.store((version + kOneVersion) | kUsed, std::memory_order_release);
+  own.high.store(key.source.high, std::memory_order_relaxed);
+  own.low.store(key.source.low, std::memory_order_relaxed);
+  own.scope_word.store(key.scope_word(), std::memory_order_relaxed);
+  own.container_origin.store(container_origin_of(value), std::memory_order_relaxed);
+  own.seen.store(value.seen, std::memory_order_relaxed);
+  own.state.store((version + kOneVersion) | kUsed, std::memory_order_release);
+}
+
+void Entries::replace(uint64_t at, const SourceKey& key, const EntryValue& value) {
+  History& own = history(at);
+  own.since.store(value.since, std::memory_order_relaxed);
+  own.packets.store(value.tally.packets, std::memory_order_relaxed);
+  own.bytes.store(value.tally.bytes, std::memory_order_relaxed);
+  write(at, key, value);
+  changes_.add(row_of(key, value));
+}
+
+void Entries::remove(uint64_t at) {
+  const SourceKey key = key_of(slot(at));
+  close_gap(at);
+  sizes_[key.scope].fetch_sub(1, std::memory_order_relaxed);
+  size_.fetch_sub(1, std::memory_order_relaxed);
+  changes_.add(gone_row(key));
 }
 
 // Every later entry of the run that may lie in the gap moves into it, and leaves a gap itself.
-void Entries::erase(uint64_t gap) {
+void Entries::close_gap(uint64_t gap) {
   shifts_.fetch_add(1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
-  for (uint64_t at = next(gap); kind_of(at) != kEmpty; at = next(at)) {
-    const SourceKey key = key_of(slots_[at]);
-    const uint64_t displacement = (at - home_of(key)) & mask_;
-    if (displacement < ((at - gap) & mask_)) continue;  // its home lies behind the gap
-    EntryValue value = value_of(slots_[at]);
-    value.since = since_.get()[at].load(std::memory_order_relaxed);
+  for (uint64_t at = gap + 1; kind_of(at) != kEmpty; at++) {
+    const SourceKey key = key_of(slot(at));
+    if (home_of(key) > gap) continue;
+    const EntryValue value = whole_value_of(at);
+    History& moved = history(gap);
+    moved.since.store(value.since, std::memory_order_relaxed);
+    moved.packets.store(value.tally.packets, std::memory_order_relaxed);
+    moved.bytes.store(value.tally.bytes, std::memory_order_relaxed);
     write(gap, key, value);
     gap = at;
   }
-  const uint32_t version = slots_[gap].state.load(std::memory_order_relaxed) & ~kKindMask;
-  slots_[gap].state.store((version + kOneVersion) | kEmpty, std::memory_order_release);
-  size_.fetch_sub(1, std::memory_order_relaxed);
+  const uint32_t version = slot(gap).state.load(std::memory_order_relaxed) & ~kKindMask;
+  slot(gap).state.store((version + kOneVersion) | kEmpty, std::memory_order_release);
   shifts_.fetch_add(1, std::memory_order_release);
 }
 
@@ -174,22 +282,36 @@ SourceKey Entries::key_of(const Slot& slot) {
 
 EntryValue Entries::value_of(const Slot& slot) {
   const uint32_t packed = slot.container_origin.load(std::memory_order_relaxed);
-  return {packed & 0x3fffffff, static_cast<Origin>(packed >> 30), 0,
-          slot.seen.load(std::memory_order_relaxed)};
+  return {container_of(packed), origin_of(packed), 0, slot.seen.load(std::memory_order_relaxed), {}};
 }
 
-uint64_t Entries::list(uint64_t cursor, uint32_t most, std::vector<View>& out) const {
-  for (uint64_t at = cursor; at <= mask_; at++) {
-    if (out.size() >= most) return at;
-    const Slot& slot = slots_[at];
-    const uint32_t state = slot.state.load(std::memory_order_acquire);
-    if ((state & kKindMask) != kUsed) continue;
-    View view{key_of(slot), value_of(slot)};
-    view.value.since = since_.get()[at].load(std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (slot.state.load(std::memory_order_relaxed) == state) out.push_back(view);
+EntryValue Entries::whole_value_of(uint64_t at) const {
+  EntryValue value = value_of(slot(at));
+  const History& own = history(at);
+  value.since = own.since.load(std::memory_order_relaxed);
+  value.tally = {own.packets.load(std::memory_order_relaxed), own.bytes.load(std::memory_order_relaxed)};
+  return value;
+}
+
+Entries::Listed Entries::list(uint64_t cursor, std::span<Row> out) const {
+  uint32_t count = 0;
+  for (uint64_t at = cursor == 0 ? slots_ : std::min(cursor, slots_); at > 0; at--) {
+    if (count == out.size()) return {at, count};
+    if (read(at - 1, out[count])) count++;
   }
-  return 0;
+  return {0, count};
+}
+
+// A slot that is being written is read again: what is there all the time must not be missed.
+bool Entries::read(uint64_t at, Row& row) const {
+  for (int attempt = 0; attempt < kAttempts; attempt++) {
+    const uint32_t state = slot(at).state.load(std::memory_order_acquire);
+    if ((state & kKindMask) == kEmpty) return false;
+    row = row_of(key_of(slot(at)), whole_value_of(at));
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if ((state & kKindMask) == kUsed && slot(at).state.load(std::memory_order_relaxed) == state) return true;
+  }
+  return false;
 }
 
 }  // namespace onehop

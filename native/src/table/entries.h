@@ -1,5 +1,7 @@
-// The proven sources: open addressing with linear probing over a fixed array of 32-byte slots, at most two
-// thirds of them in use. Two slots make a cache line and a key's probing starts with a whole line.
+// The proven sources: open addressing with linear probing over a fixed array of slots, some three quarters of them in
+// use when the table is full. Four slots of 32 bytes and, in a cache line behind them, what else is known of their
+// entries make a group of 192 bytes: 63 bytes for each entry that fits. A key's probing starts with a whole group, so
+// that mostly what a packet needs is there, and can be fetched, before it is known which slot is its own.
 //
 // Lookups take no lock. There is one writer at a time and a packet thread never waits for it: one that does
 // not get the lock leaves its source on probation and tries again at the source's next packet. Readers notice
@@ -8,15 +10,20 @@
 // number of times.
 //
 // Removing closes the gap by moving later entries back, so there are no tombstones and a lookup's length
-// depends on what is in the table and not on its past.
+// depends on what is in the table and not on its past. Entries only ever move to lower slots: the array does not wrap
+// round but has some slots more at its end, so that who lists it downwards meets every entry.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
+#include <span>
 
+#include "by_id.h"
+#include "change_log.h"
+#include "row.h"
 #include "source.h"
 
 namespace onehop {
@@ -27,63 +34,96 @@ using PageAdvice = void (*)(void* memory, size_t bytes);
 
 class Entries {
  public:
+  static constexpr uint64_t kNone = ~uint64_t{0};
+
   // `hash_key` is secret, so that nobody can choose sources that lie together.
   Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice);
 
   uint32_t capacity() const { return capacity_; }
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  const ChangeLog& changes() const { return changes_; }
 
-  // Any thread. Fills in all of `value` but `since`, which lies apart and no packet needs.
-  bool lookup(const SourceKey& key, EntryValue& value) const;
-  // Any thread: brings what `lookup` will read first into the cache.
-  void prefetch(const SourceKey& key) const { __builtin_prefetch(&slots_[home_of(key)]); }
+  // Control thread: before the first packet or row of a scope.
+  void make_room(uint32_t scope) { sizes_.make_room(scope); }
+  // Control thread: visits (scope, entries) of the scopes that have any.
+  template <typename Visit>
+  void for_each_scope(Visit visit) const;
+
+  // Any thread. The slot of a key's entry, kNone without one. Fills in all of `value` but `since` and `tally`, which lie
+  // apart and no decision needs.
+  uint64_t lookup(const SourceKey& key, EntryValue& value) const;
+  // Any thread: brings what `lookup` and `count` will need first into the cache.
+  void prefetch(const SourceKey& key) const;
   // Any thread: the entry was seen.
   void touch(const SourceKey& key, uint32_t now);
+  // Any thread: the source has sent more. `at` is where its entry was a moment ago. Lost when it moves just now.
+  void count(const SourceKey& key, uint64_t at, const EntryTally& more);
 
-  // kBusy: another thread writes just now. kFull: only for a key that has no entry.
-  enum class Written : uint8_t { kYes, kBusy, kFull };
-  // Any thread: makes or replaces the key's entry.
-  Written store(const SourceKey& key, const EntryValue& value);
+  // kBusy: another thread writes just now. kFull, kOverQuota: only for a key that has no entry.
+  enum class Written : uint8_t { kYes, kBusy, kFull, kOverQuota };
+  // Any thread: makes or replaces the key's entry, unless it were one more than `quota` of its scope.
+  Written store(const SourceKey& key, const EntryValue& value, uint32_t quota);
   // Any thread: gives an entry another container or origin; `since` stays. False when another thread writes
   // just now or the entry is gone.
   bool move(const SourceKey& key, uint32_t container, Origin origin, uint32_t now);
 
-  // Control thread: removes entries idle longer than idle_of(scope). Returns how many.
-  template <typename IdleOf>
-  uint32_t expire(uint32_t now, IdleOf idle_of);
+  // The rest is the control thread's.
 
-  struct View {
-    SourceKey key;
-    EntryValue value;
+  // Makes or replaces entries, quota or not. Returns how many rows found no room; with `is_whole` none is put then.
+  uint64_t put(std::span<const Row> rows, bool is_whole);
+  // Removes the entries of the rows' keys. Returns how many there were.
+  uint64_t forget(std::span<const Row> rows);
+  // Removes entries idle longer than idle_of(scope). Returns how many.
+  template <typename IdleOf>
+  uint64_t expire(uint32_t now, IdleOf idle_of);
+
+  struct Listed {
+    uint64_t next;   // the cursor to go on from; 0 at the end
+    uint32_t count;  // rows that were written
   };
-  // Any thread: up to `most` entries from slot `cursor` on; returns the next cursor, 0 at the end. An entry
-  // that moves between two calls may be missed or seen twice.
-  uint64_t list(uint64_t cursor, uint32_t most, std::vector<View>& out) const;
+  // Entries from cursor on, 0 for the first, as many as there are and fit. What is there all the time is listed, some of
+  // it twice when it moves meanwhile.
+  Listed list(uint64_t cursor, std::span<Row> out) const;
 
  private:
-  // A slot is 32 bytes, all of it written under the lock except `seen`.
+  // All of it written under the lock except `seen`.
   struct alignas(32) Slot {
-    std::atomic<uint32_t> state;             // its kind in the low two bits, its version above
-    std::atomic<uint32_t> container_origin;  // origin in the top two bits
-    std::atomic<uint64_t> high, low;         // the source
+    std::atomic<uint32_t> state;  // its kind in the low two bits, its version above
+    std::atomic<uint32_t> container_origin;
+    std::atomic<uint64_t> high, low;  // the source
     std::atomic<uint32_t> scope_word;
     std::atomic<uint32_t> seen;
   };
   static_assert(sizeof(Slot) == 32);
 
+  struct History {
+    std::atomic<uint32_t> since;
+    std::atomic<uint32_t> packets;
+    std::atomic<uint64_t> bytes;
+  };
+  static_assert(sizeof(History) == 16);
+
+  static constexpr uint64_t kSlotsAGroup = 4;
+  struct alignas(64) Group {
+    Slot slots[kSlotsAGroup];
+    History histories[kSlotsAGroup];
+  };
+  static_assert(sizeof(Group) == 192);
+
   enum Kind : uint32_t { kEmpty, kUsed, kWriting };
   static constexpr uint32_t kKindMask = 3, kOneVersion = 4;
-  static constexpr uint64_t kNone = ~uint64_t{0};
-  static constexpr int kAttempts = 64;
+  static constexpr int kAttempts = 64, kPatience = 100'000;
   static constexpr uint64_t kSlotsPerTurn = 8192;  // how many slots `expire` looks at under the lock
+  static constexpr size_t kRowsPerTurn = 128;      // and `put` and `forget` rows
 
   enum class Probe : uint8_t { kFound, kAbsent, kTorn };
 
-  size_t slot_bytes() const { return (mask_ + 1) * sizeof(Slot); }
+  Slot& slot(uint64_t at) const { return groups_[at / kSlotsAGroup].slots[at % kSlotsAGroup]; }
+  History& history(uint64_t at) const { return groups_[at / kSlotsAGroup].histories[at % kSlotsAGroup]; }
+  size_t bytes() const { return slots_ / kSlotsAGroup * sizeof(Group); }
   uint64_t home_of(const SourceKey& key) const;
-  uint64_t next(uint64_t at) const { return (at + 1) & mask_; }
   Kind kind_of(uint64_t at) const {
-    return static_cast<Kind>(slots_[at].state.load(std::memory_order_relaxed) & kKindMask);
+    return static_cast<Kind>(slot(at).state.load(std::memory_order_relaxed) & kKindMask);
   }
   static bool matches(const Slot& slot, const SourceKey& key) {
     return slot.low.load(std::memory_order_relaxed) == key.source.low &&
@@ -92,41 +132,56 @@ class Entries {
   }
   static SourceKey key_of(const Slot& slot);
   static EntryValue value_of(const Slot& slot);
+  EntryValue whole_value_of(uint64_t at) const;
   Probe probe(const SourceKey& key, EntryValue& value, uint64_t& at) const;
+  bool read(uint64_t at, Row& row) const;
 
   // Under the lock.
   bool lock(int attempts);
   void unlock() { writing_.clear(std::memory_order_release); }
   uint64_t find(const SourceKey& key) const;
+  Written insert(const SourceKey& key, const EntryValue& value, uint32_t quota);
   void write(uint64_t at, const SourceKey& key, const EntryValue& value);
-  void erase(uint64_t at);
+  void replace(uint64_t at, const SourceKey& key, const EntryValue& value);
+  void remove(uint64_t at);
+  void close_gap(uint64_t gap);
+  template <typename Act>
+  void in_turns(std::span<const Row> rows, Act act);
 
-  uint32_t capacity_;
-  uint64_t mask_;
-  HashKey hash_key_;
+  const uint32_t capacity_;
+  const uint64_t homes_;  // groups where probing may start
+  const uint64_t slots_;  // the last is never used: it ends every run
+  const HashKey hash_key_;
   std::unique_ptr<uint8_t, void (*)(void*)> memory_;
-  Slot* slots_;
-  std::unique_ptr<std::atomic<uint32_t>, void (*)(void*)> since_;  // by slot
-  alignas(64) std::atomic<uint32_t> shifts_{0};                    // odd while entries move
+  Group* groups_;
+  ById<std::atomic<uint32_t>> sizes_;  // entries by scope
+  ChangeLog changes_;
+  uint64_t reserved_ = 0;                        // places that a `put` under way has a right to
+  alignas(64) std::atomic<uint32_t> shifts_{0};  // odd while entries move
   std::atomic<uint64_t> size_{0};
   std::atomic_flag writing_ = ATOMIC_FLAG_INIT;
 };
 
+template <typename Visit>
+void Entries::for_each_scope(Visit visit) const {
+  sizes_.for_each([&visit](uint32_t scope, const std::atomic<uint32_t>& size) {
+    if (const uint32_t entries = size.load(std::memory_order_relaxed); entries > 0) visit(scope, entries);
+  });
+}
+
 template <typename IdleOf>
-uint32_t Entries::expire(uint32_t now, IdleOf idle_of) {
-  constexpr int kPatience = 100'000;
-  uint32_t expired = 0;
-  for (uint64_t start = 0; start <= mask_; start += kSlotsPerTurn) {
+uint64_t Entries::expire(uint32_t now, IdleOf idle_of) {
+  uint64_t expired = 0;
+  for (uint64_t start = 0; start < slots_; start += kSlotsPerTurn) {
     if (!lock(kPatience)) continue;  // its owner sleeps: these slots wait for the next sweep
-    for (uint64_t at = start; at <= mask_ && at < start + kSlotsPerTurn;) {
-      const Slot& slot = slots_[at];
-      const uint32_t seen = slot.seen.load(std::memory_order_relaxed);
-      const uint32_t scope = slot.scope_word.load(std::memory_order_relaxed) >> 1;
+    for (uint64_t at = start; at < std::min(slots_, start + kSlotsPerTurn);) {
+      const uint32_t seen = slot(at).seen.load(std::memory_order_relaxed);
+      const uint32_t scope = slot(at).scope_word.load(std::memory_order_relaxed) >> 1;
       if (kind_of(at) != kUsed || !is_idle(seen, now, idle_of(scope))) {
         at++;
         continue;
       }
-      erase(at);  // and look at the same slot again: another entry may have come here
+      remove(at);  // and look at the same slot again: another entry may have come here
       expired++;
     }
     unlock();

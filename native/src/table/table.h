@@ -12,7 +12,28 @@
 namespace onehop {
 
 struct TableCounters {
-  std::atomic<uint64_t> probation{0}, moved{0}, full{0}, expired{0};
+  std::atomic<uint64_t> probation{0}, moved{0}, full{0}, over_quota{0}, expired{0};
+};
+
+// What one packet thread counts of one entry, until it meets another's packet: a busy entry is written to once a batch.
+class PendingTally {
+ public:
+  void add(Entries& entries, const SourceKey& key, uint64_t at, uint32_t bytes) {
+    if (at != at_ || key != key_) flush(entries);
+    key_ = key;
+    at_ = at;
+    tally_.packets++;
+    tally_.bytes += bytes;
+  }
+  void flush(Entries& entries) {
+    if (tally_.packets > 0) entries.count(key_, at_, tally_);
+    tally_ = {};
+  }
+
+ private:
+  SourceKey key_{};
+  uint64_t at_ = Entries::kNone;
+  EntryTally tally_;
 };
 
 class DistributionTable {
@@ -26,11 +47,13 @@ class DistributionTable {
     EntryValue value{};      // unless kNowhere; `since` only on probation
     Challenge challenge{};   // on probation
     uint64_t ring_hash = 0;  // unless kEntry
+    uint64_t at = Entries::kNone;  // kEntry: its slot
   };
 
   Found lookup(const SourceKey& key, uint32_t now, uint32_t idle) const {
     Found found;
-    if (entries_.lookup(key, found.value) && !is_idle(found.value.seen, now, idle)) {
+    found.at = entries_.lookup(key, found.value);
+    if (found.at != Entries::kNone && !is_idle(found.value.seen, now, idle)) {
       found.place = Found::Place::kEntry;
       return found;
     }
@@ -44,15 +67,18 @@ class DistributionTable {
   }
 
   // A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to
-  // one. `found` is what lookup said for the same packet.
+  // one, which it gets unless its scope has `quota` of them. `found` is what lookup said for the same packet.
   void remember(const SourceKey& key, const Found& found, uint32_t container, Origin origin,
-                const ParsedPacket& packet, uint32_t now) {
-    if (found.place == Found::Place::kEntry) return keep(key, found.value, container, origin, now);
+                const ParsedPacket& packet, uint32_t quota, uint32_t now, PendingTally& tally) {
+    if (found.place == Found::Place::kEntry) {
+      keep(key, found.value, container, origin, now);
+      return tally.add(entries_, key, found.at, packet.length);
+    }
     if (found.place == Found::Place::kNowhere || found.value.container != container)
       return admit(key, found, container, origin, now);
-    if (found.challenge.is_proved_by(packet)) return promote(key, found, now);
+    if (found.challenge.is_proved_by(packet)) return promote(key, found, packet.length, quota, now);
     if (found.value.seen == now) return;
-    put(key, found, {container, found.value.origin, found.value.since, now}, found.challenge);
+    put(key, found, {container, found.value.origin, found.value.since, now, {}}, found.challenge);
   }
 
   // A container answers: true when the source is known to have gone there.
@@ -71,12 +97,13 @@ class DistributionTable {
 
   // Control thread: removes what has been idle longer than its scope's `idle_of`.
   template <typename IdleOf>
-  uint32_t expire(uint32_t now, IdleOf idle_of) {
-    const uint32_t expired = entries_.expire(now, idle_of);
+  uint64_t expire(uint32_t now, IdleOf idle_of) {
+    const uint64_t expired = entries_.expire(now, idle_of);
     counters.expired.fetch_add(expired, std::memory_order_relaxed);
     return expired;
   }
 
+  Entries& entries() { return entries_; }
   const Entries& entries() const { return entries_; }
   void prefetch(const SourceKey& key) const { entries_.prefetch(key); }
 
@@ -91,7 +118,7 @@ class DistributionTable {
   }
   static EntryValue unpack(const Ring::Value& value) {
     return {static_cast<uint32_t>(value[0]), static_cast<Origin>(value[0] >> 32),
-            static_cast<uint32_t>(value[1] >> 32), static_cast<uint32_t>(value[1])};
+            static_cast<uint32_t>(value[1] >> 32), static_cast<uint32_t>(value[1]), {}};
   }
 
   // Writes only what changed: a busy entry's cache line stays shared between the threads for a whole second.
@@ -106,15 +133,25 @@ class DistributionTable {
 
   void admit(const SourceKey& key, const Found& found, uint32_t container, Origin origin, uint32_t now) {
     counters.probation.fetch_add(1, std::memory_order_relaxed);
-    put(key, found, {container, origin, now, now}, {});
+    put(key, found, {container, origin, now, now, {}}, {});
   }
 
-  void promote(const SourceKey& key, const Found& found, uint32_t now) {
+  void promote(const SourceKey& key, const Found& found, uint32_t bytes, uint32_t quota, uint32_t now) {
     EntryValue value = found.value;
     value.seen = now;
-    const Entries::Written written = entries_.store(key, value);
-    if (written == Entries::Written::kYes) return probation_.remove(found.ring_hash, ring_key(key));
-    if (written == Entries::Written::kFull) counters.full.fetch_add(1, std::memory_order_relaxed);
+    value.tally = {1, bytes};
+    switch (entries_.store(key, value, quota)) {
+      case Entries::Written::kYes:
+        return probation_.remove(found.ring_hash, ring_key(key));
+      case Entries::Written::kFull:
+        counters.full.fetch_add(1, std::memory_order_relaxed);
+        break;
+      case Entries::Written::kOverQuota:
+        counters.over_quota.fetch_add(1, std::memory_order_relaxed);
+        break;
+      case Entries::Written::kBusy:
+        break;
+    }
     put(key, found, value, found.challenge);
   }
 

@@ -22,6 +22,7 @@ class Service:
     affinity: dict = field(default_factory=dict)
     pins: list = field(default_factory=list)
     empty: str = None
+    quota: int = None
 
 
 def config_yaml(services, settings):
@@ -45,6 +46,8 @@ def service_lines(service):
         lines += ['    pins:'] + [f'      - {flow(pin)}' for pin in service.pins]
     if service.empty:
         lines.append(f'    empty: {service.empty}')
+    if service.quota:
+        lines.append(f'    quota: {service.quota}')
     return lines
 
 

@@ -325,6 +325,17 @@ def buckets(t, f: Family):
 def table_full(t, f: Family):
     """A full table keeps whom it has; who proves itself later stays on probation and goes where it went before."""
     t.configure(service := f.service(containers=2), table={'capacity': 1, **PLACES})
+    second_finds_no_place(t, f, service)
+
+
+@case('table-quota', BOTH)
+def table_quota(t, f: Family):
+    """So does a service that has as many sources as it may, though the table has room."""
+    t.configure(service := f.service(containers=2, quota=1), table=PLACES)
+    second_finds_no_place(t, f, service)
+
+
+def second_finds_no_place(t, f, service):
     for client in (f.client, f.stranger):
         to = chosen(f, service, client)
         t.forward(syn(f, client), 'chosen', to=to, source=client)

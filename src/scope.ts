@@ -1,0 +1,25 @@
+import { type Address, formatAddress, isAddress4 } from './address.ts'
+import type { ServiceConfig } from './config/schema.ts'
+
+/** What shares an entry, by a name that outlives the process: it is in the store. No service's name has a space. */
+export function scopeName({ name, affinity }: ServiceConfig, address: Address): string {
+  switch (affinity.scope) {
+    case 'service':
+      return `service ${name}`
+    case 'group':
+      return `group ${affinity.group}`
+    case 'address':
+      return `address ${isAddress4(address) ? 4 : 6} ${address}`
+  }
+}
+
+/** All that a service's entries are shared by: one, or one an address. */
+export const scopeNames = (service: ServiceConfig): ReadonlySet<string> =>
+  new Set(service.addresses.map((address) => scopeName(service, address)))
+
+/** As people read and write it: `web`, `group customers`, `address 203.0.113.10`. */
+export function formatScope(scope: string): string {
+  const [kind, ...rest] = scope.split(' ')
+  if (kind === 'service') return rest[0]!
+  return kind === 'address' ? `address ${formatAddress(rest[1] as Address)}` : scope
+}
