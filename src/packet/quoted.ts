@@ -9,7 +9,7 @@ import { UDP } from './udp.ts'
 
 /** The packet that an ICMP error is about, as far as the error quotes it. */
 
-/** So much of the transport header an error quotes at least (RFC 792); TCP's and UDP's ports are in it. */
+/** So much of the transport header an error quotes at least (RFC 792), if the packet had it: TCP's and UDP's ports. */
 const TRANSPORT_AT_LEAST = 8
 
 /** A whole error that is about some packet: destination unreachable, too big, time exceeded, parameter problem. */
@@ -60,8 +60,9 @@ function parseTransport(
   const { protocol, transport } = chain
   const endsOtherwise = version === 6 && (isExtension(protocol) || protocol === IPV6_NOTHING)
   const hasTransport = !(chain.isLaterFragment || protocol === AUTHENTICATION || endsOtherwise)
-  if (length < transport + (hasTransport ? TRANSPORT_AT_LEAST : 0)) return undefined
   const hasPorts = hasTransport && (protocol === TCP.protocol || protocol === UDP.protocol)
+  const isIcmp = hasTransport && protocol === icmpProtocol(version)
+  if (length < transport + (hasPorts || isIcmp ? TRANSPORT_AT_LEAST : 0)) return undefined
   const { source, destination } = version === 4 ? IPV4 : IPV6
   return {
     ...chain,
@@ -76,7 +77,7 @@ function parseTransport(
     tcpFlags: 0,
     sequence: 0,
     acknowledgment: 0,
-    icmpType: hasTransport && protocol === icmpProtocol(version) ? bytes[transport + ICMP.type]! : -1,
+    icmpType: isIcmp ? bytes[transport + ICMP.type]! : -1,
   }
 }
 

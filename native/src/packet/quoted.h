@@ -8,7 +8,7 @@
 
 namespace onehop {
 
-// So much of the transport header an error quotes at least (RFC 792); TCP's and UDP's ports are in it.
+// So much of the transport header an error quotes at least (RFC 792), if the packet had it: TCP's and UDP's ports.
 constexpr uint32_t kQuotedTransportAtLeast = 8;
 
 // A whole error that is about some packet: destination unreachable, too big, time exceeded, parameter problem.
@@ -25,11 +25,13 @@ inline bool parse_quoted_transport(ParsedPacket& quoted) {
       quoted.is_v6 && (ipv6::is_extension(quoted.protocol) || quoted.protocol == ipv6::kNothing);
   quoted.is_fragment = quoted.is_later_fragment;
   quoted.has_transport = !(quoted.is_later_fragment || is_authenticated(quoted) || ends_otherwise);
-  if (quoted.length < quoted.transport + (quoted.has_transport ? kQuotedTransportAtLeast : 0)) return false;
-  if (!quoted.has_transport) return true;
+  const bool has_ports =
+      quoted.has_transport && (quoted.protocol == tcp::kNumber || quoted.protocol == udp::kNumber);
+  const bool is_of_icmp = quoted.has_transport && is_icmp(quoted);
+  if (quoted.length < quoted.transport + (has_ports || is_of_icmp ? kQuotedTransportAtLeast : 0)) return false;
   const uint8_t* header = quoted.bytes + quoted.transport;
-  if (is_icmp(quoted)) quoted.icmp_type = header[icmp::kType];
-  if (quoted.protocol != tcp::kNumber && quoted.protocol != udp::kNumber) return true;
+  if (is_of_icmp) quoted.icmp_type = header[icmp::kType];
+  if (!has_ports) return true;
   quoted.source_port = raw16(header + tcp::kSourcePort);
   quoted.destination_port = raw16(header + tcp::kDestinationPort);
   return true;

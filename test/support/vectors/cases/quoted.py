@@ -180,3 +180,17 @@ def later_fragment_all(t, f: Family):
     t.configure(f.service('all'))
     t.forward(lambda to: error(f, f.stranger, to.address, f.ip(to.address, f.client, frag=185, proto=17) / Raw(bytes(16)),
                                TIME), 'quoted')
+
+
+@case('quoted-short-packet', BOTH, kernel=True)
+def short_packet(t, f: Family):
+    """A packet with less than 8 bytes behind its IP header is quoted with those it had."""
+    t.configure(f.service('all'))
+
+    def packet(src, dst, payload):
+        return f.ip(src, dst, proto=253) / Raw(payload)
+    t.forward(lambda to: packet(f.client, to.address, b'first'), 'chosen')
+    t.reply(lambda of: packet(of.address, f.client, b'answer'))
+    for payload in (b'', b'x', b'seven b'):
+        t.reply(lambda of: error(f, of.address, f.client, packet(f.client, of.address, payload), TIME), 'quoted')
+        t.forward(lambda to: error(f, f.stranger, to.address, packet(to.address, f.client, payload), TIME), 'quoted')
