@@ -12,21 +12,14 @@ case's own. Every other field, the IPv4 identification too, the kernel forwards 
 import ctypes
 import json
 import os
-import select
 import signal
-import socket
 import subprocess
-import time
 
-from scapy.all import IP, IPv6, Ether, raw
-from scapy.utils import checksum
+from frames import ENDS_MAC, exchange, packet_socket
+from scapy.all import raw
 from transcript import Transcript
 
 CLONE_NEWNET = 0x40000000
-ETH_P_ALL = 3
-PACKET_OUTGOING = 4
-ENDS_MAC = '02:00:00:00:00:02'
-PATIENCE_SECONDS = 5
 
 ENDS_LINKS = """
 link add c0 type veth peer name client netns {pid}
@@ -113,17 +106,16 @@ class Router:
             self.rules.add(rule)
 
     def request(self, packet):
-        return self.send([packet], self.client, 'client', self.container)[0]
+        return self.requests([packet])[0]
 
     def reply(self, packet):
-        return self.send([packet], self.container, 'container', self.client)[0]
+        return self.replies([packet])[0]
 
-    def send(self, packets, entry, entry_name, exit):
-        """What leaves for each of `packets` (bytes), in order. Throws when the router keeps one."""
-        for packet in packets:
-            ethertype = 0x0800 if packet[0] >> 4 == 4 else 0x86DD
-            entry.send(raw(Ether(dst=self.macs[entry_name], src=ENDS_MAC, type=ethertype)) + one_more_hop(packet))
-        return [receive(exit) for _ in packets]
+    def requests(self, packets):
+        return exchange(packets, self.client, self.macs['client'], self.container)
+
+    def replies(self, packets):
+        return exchange(packets, self.container, self.macs['container'], self.client)
 
 
 def dnat_rule(front, to, protocol):
@@ -132,43 +124,6 @@ def dnat_rule(front, to, protocol):
         return f'{family} daddr {front.address} dnat {family} to {of}'
     end = f'[{of}]:{to.port}' if family == 'ip6' else f'{of}:{to.port}'
     return f'{family} daddr {front.address} {NFT_PROTOCOLS[protocol]} dport {front.port} dnat {family} to {end}'
-
-
-def one_more_hop(packet):
-    """The packet as it was before the router decremented its time to live."""
-    before = bytearray(packet)
-    if before[0] >> 4 == 6:
-        before[7] += 1
-        return bytes(before)
-    before[8] += 1
-    header = 4 * (before[0] & 15)
-    before[10:12] = bytes(2)
-    before[10:12] = checksum(bytes(before[:header])).to_bytes(2, 'big')
-    return bytes(before)
-
-
-def receive(sock):
-    """The next IP packet that left, without the kernel's own neighbour discovery."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        ready, _, _ = select.select([sock], [], [], max(0, deadline - time.monotonic()))
-        if not ready:
-            raise RuntimeError(f'the router let no packet out within {PATIENCE_SECONDS} s')
-        frame, (_, _, kind, *_) = sock.recvfrom(65536)
-        if kind != PACKET_OUTGOING and not is_of_the_link(frame):
-            return without_padding(frame[14:])
-
-
-def is_of_the_link(frame):
-    """Not IP, or from or to an address that only has a meaning on the link (fe80::/10, ff02::/16)."""
-    if frame[12:14] == b'\x08\x00':
-        return False
-    return frame[12:14] != b'\x86\xdd' or frame[22:24] == b'\xfe\x80' or frame[38:40] == b'\xff\x02'
-
-
-def without_padding(packet):
-    length = IP(packet).len if packet[0] >> 4 == 4 else 40 + IPv6(packet).plen
-    return packet[:length]
 
 
 def unshare_network():
@@ -195,13 +150,6 @@ def fork_idle():
         raise RuntimeError('the router has no namespace')
     os.close(ready)
     return child
-
-
-def packet_socket(interface):
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-    sock.bind((interface, ETH_P_ALL))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-    return sock
 
 
 def run(*command, given=''):
