@@ -10,6 +10,14 @@
  *     └───────────────────────────┘   │ onehop, forwarding └ veth2 … vethN   │
  *                                     └──────────────────────────────────────┘
  *
+ * With `clientRouter`, `containerRouter` or both, each with an MTU of its own for the network behind it:
+ *
+ *     ┌─ client ─────────────┐   ┌─ clientRouter ───────┐               ┌─ containerRouter ─┐   ┌─ c1 … cN ──────┐
+ *     │ eth0 198.18.1.2/24   ╞═══╡ br0 198.18.1.1/24    ╞═══╡ host ╞═══╡ eth0 10.77.0.2/16 ╞═══╡ 10.78.0.11/16  │
+ *     │      2001:db8:181::2 │   │     2001:db8:181::1  │               │      fd77::2/64   │   │ fd78::11/64    │
+ *     └──────────────────────┘   │ eth0 198.18.0.2/24   │               │ br0 10.78.0.1/16  │   └────────────────┘
+ *                                └──────────────────────┘               └───────────────────┘
+ *
  * Every address of 198.19.0.0/16 and 2001:db8:19::/64 is the client's own: a connection may be made from any of
  * them. 203.0.113.0/24 and 2001:db8:53::/64 are free for public addresses; the client's default route leads there.
  * No name is given to anything outside the namespaces, so labs can stand side by side, and when this process ends,
@@ -21,6 +29,7 @@ import { join } from 'node:path'
 import { Daemon, type DaemonOptions } from './lab/daemon.ts'
 import { Namespace } from './lab/namespace.ts'
 import type { Running } from './lab/running.ts'
+import { connect, containerAddresses, type Routers } from './lab/topology.ts'
 
 /** What a server in a container listens on; 8080 and 5353 unless said. */
 interface ServerPorts {
@@ -32,8 +41,17 @@ export interface LabOptions extends ServerPorts {
   /** How many; 3 unless said. */
   readonly containers?: number
   readonly mtu?: number
+  /** Between the client and the host. */
+  readonly clientRouter?: RouterOptions
+  /** Between the host's bridge and all containers. */
+  readonly containerRouter?: RouterOptions
   /** What the host's rp_filter is, for all interfaces: 0 none, 1 strict, 2 loose (systemd's default). */
   readonly rpFilter?: 0 | 1 | 2
+}
+
+export interface RouterOptions {
+  /** Of the network behind it; the lab's unless said. */
+  readonly mtu?: number
 }
 
 /** One request as its container's server logged it. */
@@ -51,7 +69,7 @@ export interface Container {
   readonly namespace: Namespace
   readonly address: string
   readonly address6: string
-  /** The bridge's port that leads to it. */
+  /** The port of the host's, or of the router's, bridge that leads to it. */
   readonly port: string
   readonly server: Running
   /** What its server has logged so far. */
@@ -92,22 +110,34 @@ export class Lab {
     readonly client: Namespace,
     readonly host: Namespace,
     readonly containers: readonly Container[],
+    readonly routers: Routers,
     folder: string,
   ) {
     this.#folder = folder
-    this.#namespaces = [client, host, ...containers.map(({ namespace }) => namespace)]
+    const inside = containers.map(({ namespace }) => namespace)
+    const between = [routers.client, routers.container].filter((one) => one !== undefined)
+    this.#namespaces = [client, host, ...inside, ...between]
   }
 
   /** Resolves when every server in it listens. `close` it in a finally or an after hook. */
   static async open(options: LabOptions = {}): Promise<Lab> {
-    const { containers = 3, http = [8080], udp = [5353] } = options
+    const { containers = 3, http = [8080], udp = [5353], clientRouter, containerRouter } = options
     const names = ['client', 'host', ...Array.from({ length: containers }, (_, i) => `c${i + 1}`)]
-    const opened = await Promise.all(names.map((name) => Namespace.open(name)))
+    const openRouter = (name: string, wanted?: RouterOptions) => wanted && Namespace.open(name)
+    const [opened, ...between] = await Promise.all([
+      Promise.all(names.map((name) => Namespace.open(name))),
+      openRouter('client-router', clientRouter),
+      openRouter('container-router', containerRouter),
+    ])
     const [client, host, ...inside] = opened as [Namespace, Namespace, ...Namespace[]]
+    const routers = { client: between[0], container: between[1] }
     const lab = new Lab(
       client,
       host,
-      inside.map((namespace, i) => startContainer(namespace, i, { http, udp })),
+      inside.map((namespace, i) =>
+        startContainer(namespace, i, containerAddresses(routers, i), { http, udp }),
+      ),
+      routers,
       mkdtempSync(join(tmpdir(), 'onehop-lab-')),
     )
     openLabs.add(lab)
@@ -120,13 +150,14 @@ export class Lab {
     return lab
   }
 
-  async #connect({ mtu = 1500, rpFilter = 2 }: LabOptions): Promise<void> {
-    await this.host.script(hostScript(this.client, this.containers, mtu, rpFilter))
-    await Promise.all([
-      this.client.script(CLIENT_SCRIPT),
-      ...this.containers.map((container) => container.namespace.script(containerScript(container))),
-      ...this.containers.map(({ server }) => server.until(({ lines }) => lines.length > 0, 'ready')),
-    ])
+  async #connect({ mtu = 1500, rpFilter = 2, clientRouter, containerRouter }: LabOptions): Promise<void> {
+    const { client, host, containers, routers } = this
+    const mtus = { host: mtu, clients: clientRouter?.mtu ?? mtu, containers: containerRouter?.mtu ?? mtu }
+    await connect({
+      ...{ client, host, containers, routers },
+      ...{ uplink: UPLINK, bridge: BRIDGE, rpFilter, mtu: mtus },
+    })
+    await Promise.all(containers.map(({ server }) => server.until(({ lines }) => lines.length > 0, 'ready')))
   }
 
   /** Starts the daemon and resolves when it serves. */
@@ -185,13 +216,17 @@ export class Lab {
 export const startServer = (namespace: Namespace, ports: ServerPorts): Running =>
   namespace.start([process.execPath, SERVER, namespace.name, JSON.stringify(ports)])
 
-function startContainer(namespace: Namespace, index: number, ports: ServerPorts): Container {
+function startContainer(
+  namespace: Namespace,
+  index: number,
+  addresses: Pick<Container, 'address' | 'address6'>,
+  ports: ServerPorts,
+): Container {
   const server = startServer(namespace, ports)
   return {
     name: namespace.name,
     namespace,
-    address: `10.77.0.${11 + index}`,
-    address6: `fd77::${11 + index}`,
+    ...addresses,
     port: `veth${index + 1}`,
     server,
     get log() {
@@ -199,57 +234,6 @@ function startContainer(namespace: Namespace, index: number, ports: ServerPorts)
     },
   }
 }
-
-const hostScript = (
-  client: Namespace,
-  containers: readonly Container[],
-  mtu: number,
-  rpFilter: number,
-): string => `
-echo 1 > /proc/sys/net/ipv4/ip_forward
-echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-echo ${rpFilter} > /proc/sys/net/ipv4/conf/all/rp_filter
-echo ${rpFilter} > /proc/sys/net/ipv4/conf/default/rp_filter
-ip -batch - <<END
-link add ${UPLINK} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${client.pid}
-addr add 198.18.0.1/24 dev ${UPLINK}
-addr add 2001:db8:18::1/64 dev ${UPLINK}
-link set ${UPLINK} up
-route add default via 198.18.0.2
-route add default via 2001:db8:18::2
-link add ${BRIDGE} mtu ${mtu} type bridge
-addr add 10.77.0.1/16 dev ${BRIDGE}
-addr add fd77::1/64 dev ${BRIDGE}
-link set ${BRIDGE} up
-${containers
-  .map(
-    ({ port, namespace }) => `
-link add ${port} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${namespace.pid}
-link set ${port} master ${BRIDGE} up`,
-  )
-  .join('')}
-END`
-
-const CLIENT_SCRIPT = `
-echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind
-ip -batch - <<END
-addr add 198.18.0.2/24 dev eth0
-addr add 2001:db8:18::2/64 dev eth0
-link set eth0 up
-route add default via 198.18.0.1
-route add default via 2001:db8:18::1
-route add local 198.19.0.0/16 dev lo
-route add local 2001:db8:19::/64 dev lo
-END`
-
-const containerScript = ({ address, address6 }: Container): string => `
-ip -batch - <<END
-addr add ${address}/16 dev eth0
-addr add ${address6}/64 dev eth0
-link set eth0 up
-route add default via 10.77.0.1
-route add default via fd77::1
-END`
 
 /** The kernel removes namespaces and processes by itself; what is left to do at the end are the folders. */
 const openLabs = new Set<Lab>()
