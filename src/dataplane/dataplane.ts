@@ -93,7 +93,7 @@ export interface DataPlane extends Engine {
 export interface IoCounters {
   readonly tunReadErrors: number
   readonly tunWriteErrors: number
-  /** Packets written to a bridge, and those written back to the TUN because no neighbour was resolved. */
+  /** Packets to containers: written to a bridge, and to the TUN where no neighbour is resolved or the way there is too narrow. */
   readonly bridgeWrites: number
   readonly bridgeWriteErrors: number
   readonly tunWrites: number

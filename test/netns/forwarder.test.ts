@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import test, { after, afterEach } from 'node:test'
 import type { ForwarderOptions, IoCounters, Traffic } from '../../src/dataplane/dataplane.ts'
+import { dissect } from '../support/lab/dissect.ts'
 import type { Running } from '../support/lab/running.ts'
 import { untilTrue } from '../support/lab/until.ts'
 import { BRIDGE, clientAddress, clientAddress6, Lab, PUBLIC, PUBLIC6 } from '../support/lab.ts'
@@ -112,14 +113,25 @@ test('requests go straight to the bridge, and 64 KB packets stay whole in both d
   })
 })
 
-test('containers on no bridge of ours are served through the TUN', async () => {
+test('containers on no bridge of ours are served through the TUN, at one hop each way', async () => {
   await lab.host.script('ip link add br9 type bridge; ip link set br9 up')
   const forwarding = await Forwarding.start({ bridges: ['br9'] })
+  const namespaces = [lab.client, ...lab.containers.map(({ namespace }) => namespace)]
+  const captures = await Promise.all(namespaces.map((at) => lab.capture(at, 'eth0', 'tcp')))
   await assertServed()
+  await Promise.all(captures.map((capture) => capture.stop()))
+  assert.deepEqual(await hopsLeft(captures[0]!.file, `ip.src == ${PUBLIC} || ipv6.src == ${PUBLIC6}`), [63])
+  const atContainers = captures.slice(1).map(({ file }) => hopsLeft(file, 'tcp.dstport == 8080'))
+  assert.deepEqual([...new Set((await Promise.all(atContainers)).flat())], [63])
   const { bridgeWrites, tunWrites, neighboursResolved, neighboursWanted } = await forwarding.io()
   assert.deepEqual([bridgeWrites, neighboursResolved, neighboursWanted], [0, 0, 4])
   assert.ok(tunWrites >= 8)
 })
+
+const hopsLeft = async (file: string, filter: string): Promise<number[]> => {
+  const rows = await dissect(file, filter, ['ip.ttl', 'ipv6.hlim'])
+  return [...new Set(rows.map(([four, six]) => Number(four || six)))]
+}
 
 test('a container that comes back with another hardware address is found', async () => {
   const forwarding = await Forwarding.start()

@@ -13,6 +13,7 @@ struct HardwareAddress {
 
 struct Neighbour {
   int interface = 0;  // the bridge's index; 0: not resolved
+  uint32_t mtu = 0;   // what the way there takes at most, in bytes of an IP packet
   HardwareAddress destination, source;
 
   bool is_resolved() const { return interface != 0; }

@@ -27,6 +27,7 @@ void NeighbourTable::set_bridge(const std::string& name, const std::optional<Lin
     if (bridge.name == name) {
       bridge.interface = link ? link->interface : 0;
       bridge.address = link ? link->address : HardwareAddress{};
+      bridge.mtu = link ? link->mtu : 0;
     }
 }
 
@@ -37,6 +38,7 @@ bool NeighbourTable::apply(const Link& link) {
     if (!link.is_removed && link.name == bridge.name) {
       bridge.interface = link.interface;
       bridge.address = link.address;
+      bridge.mtu = link.mtu;
     } else if (link.interface == bridge.interface) {  // deleted or renamed
       bridge.interface = 0;
     }
@@ -102,7 +104,10 @@ Resolution NeighbourTable::resolve() const {
     const Entry& entry = entries_.at(route.hop);
     if (!bridge || !(entry.state & kUsable)) continue;
     map->set(route.container, route.is_v6,
-             {.interface = bridge->interface, .destination = entry.hardware, .source = bridge->address});
+             {.interface = bridge->interface,
+              .mtu = route.mtu ? std::min(route.mtu, bridge->mtu) : bridge->mtu,
+              .destination = entry.hardware,
+              .source = bridge->address});
     resolved++;
   }
   return {std::move(map), resolved};

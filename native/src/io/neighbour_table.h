@@ -25,6 +25,7 @@ struct ContainerRoute {
   uint32_t container;
   bool is_v6;  // the container's address, not the hop's
   Hop hop;
+  uint32_t mtu;  // 0: the bridge's
 };
 
 struct Resolution {
@@ -64,6 +65,7 @@ class NeighbourTable {
     std::string name;
     int interface = 0;  // 0: does not exist
     HardwareAddress address = {};
+    uint32_t mtu = 0;
 
     bool operator==(const Bridge&) const = default;
   };

@@ -140,7 +140,7 @@ int Neighbours::read_routes() {
       const auto route = message ? parse_route(*message) : std::nullopt;
       if (!route) return;  // unreachable as things are
       const Hop hop = {route->interface, route->gateway.value_or(address_of(container))};
-      routes.push_back({container.container, container.is_v6, hop});
+      routes.push_back({container.container, container.is_v6, hop, route->mtu});
     });
     if (failed) error = failed;
   });

@@ -6,6 +6,10 @@
 
 #include <cerrno>
 
+#include "../pipeline/verdict.h"
+#include "hop.h"
+#include "vnet_header.h"
+
 namespace onehop {
 
 namespace {
@@ -25,6 +29,16 @@ uint32_t now_seconds() {
 }
 
 bool is_v6(const Packet& packet) { return packet.data[0] >> 4 == 6; }
+
+// The kernel has to deliver what is too large: it cuts it, or says so to its sender.
+bool fits(const Packet& packet, uint32_t length, const Neighbour& neighbour) {
+  return longest_sent(packet.offload, packet.data, length) <= neighbour.mtu;
+}
+
+bool is_rewritten(const Result& result) {
+  const auto code = static_cast<Code>(result.code);
+  return is_forward(code) || is_reply(code);
+}
 
 // One snapshot and one map of neighbours for the packets of a batch.
 class BatchScope {
@@ -92,12 +106,13 @@ void PacketThread::forward(Packet& packet, const NeighbourMap& neighbours) {
   if (result.way == Way::kNone) return;
   const bool is_to_container = result.way == Way::kContainer;
   const Neighbour* neighbour = is_to_container ? neighbours.find(result.container, is_v6(packet)) : nullptr;
-  if (neighbour) {
+  if (neighbour && fits(packet, result.length, *neighbour)) {
     const int error = socket_.write(buffer_, packet, result.length, *neighbour);
     (error ? counts_.bridge_write_errors : counts_.bridge_writes).add_one();
     return;
   }
   if (is_to_container) counts_.tun_writes.add_one();
+  if (is_rewritten(result)) give_back_hop(packet.data);
   if (tun_.write(buffer_, packet, result.length) != 0) counts_.tun_write_errors.add_one();
 }
 

@@ -29,7 +29,7 @@ class PacketThread {
  public:
   struct Counts {
     Count tun_read_errors, tun_write_errors, bridge_writes, bridge_write_errors;
-    Count tun_writes;  // in place of a bridge write, for want of a neighbour
+    Count tun_writes;  // in place of a bridge write: no neighbour, or too large for the way to it
   };
 
   // `reader`: this thread's number among the map's readers.

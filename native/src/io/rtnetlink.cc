@@ -57,6 +57,15 @@ std::optional<IpAddress> via_from(Bytes value) {
   return address_from(family == AF_INET6, value.subspan(sizeof family));
 }
 
+// RTA_METRICS: attributes of its own, named RTAX_*.
+uint32_t mtu_from(Bytes metrics) {
+  uint32_t mtu = 0;
+  for_each_attribute(metrics, 0, [&mtu](uint16_t type, Bytes value) {
+    if (type == RTAX_MTU) mtu = static_cast<uint32_t>(integer_from(value));
+  });
+  return mtu;
+}
+
 }  // namespace
 
 std::span<const int> groups_to_follow() { return kGroups; }
@@ -103,11 +112,13 @@ std::optional<Link> parse_link(const NetlinkMessage& message) {
       .name = {},
       .is_ethernet = header->ifi_type == ARPHRD_ETHER,
       .is_removed = message.type == RTM_DELLINK,
+      .mtu = 0,
       .address = {},
   };
   for_each_attribute(message.payload, sizeof *header, [&](uint16_t type, Bytes value) {
     if (type == IFLA_IFNAME) link.name = text_from(value);
     if (type == IFLA_ADDRESS) link.address = hardware_from(value);
+    if (type == IFLA_MTU) link.mtu = static_cast<uint32_t>(integer_from(value));
   });
   return link;
 }
@@ -149,6 +160,7 @@ std::optional<Route> parse_route(const NetlinkMessage& message) {
     if (type == RTA_OIF) route.interface = integer_from(value);
     if (type == RTA_GATEWAY) route.gateway = address_from(header->rtm_family == AF_INET6, value);
     if (type == RTA_VIA) route.gateway = via_from(value);
+    if (type == RTA_METRICS) route.mtu = mtu_from(value);
   });
   return route;
 }

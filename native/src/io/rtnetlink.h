@@ -23,6 +23,7 @@ struct Link {
   int interface;
   std::string name;
   bool is_ethernet, is_removed;
+  uint32_t mtu;
   HardwareAddress address;
 };
 
@@ -36,6 +37,7 @@ struct NeighbourEntry {
 
 struct Route {
   int interface;
+  uint32_t mtu;  // 0: the interface's
   std::optional<IpAddress> gateway;
 };
 

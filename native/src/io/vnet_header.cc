@@ -47,6 +47,11 @@ virtio_net_hdr header_from(const Offload& offload, const virtio_net_hdr& receive
   return header;
 }
 
+uint32_t longest_sent(const Offload& offload, const uint8_t* packet, uint32_t length) {
+  if (offload.gso_type == VIRTIO_NET_HDR_GSO_NONE) return length;
+  return std::min(length, uint32_t{headers_length(offload, packet, length)} + offload.gso_size);
+}
+
 virtio_net_hdr shifted(virtio_net_hdr header, uint16_t bytes) {
   if (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) header.csum_start += bytes;
   if (header.gso_type != VIRTIO_NET_HDR_GSO_NONE) header.hdr_len += bytes;

@@ -26,6 +26,9 @@ Offload offload_from(const virtio_net_hdr& header);
 virtio_net_hdr header_from(const Offload& offload, const virtio_net_hdr& received, const uint8_t* packet,
                            uint32_t length);
 
+// The longest IP packet that is sent for `length` bytes at `packet`: of what a device cuts into segments, each one counts.
+uint32_t longest_sent(const Offload& offload, const uint8_t* packet, uint32_t length);
+
 // The same header when `bytes` more stand in front of the IP header.
 virtio_net_hdr shifted(virtio_net_hdr header, uint16_t bytes);
 
