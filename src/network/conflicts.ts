@@ -4,7 +4,7 @@ import { isOwnTable } from './filter.ts'
 import type { Host, Link, Rule } from './host.ts'
 import type { NetworkIntent } from './intent.ts'
 import { MARK_MASK, numbersOf, ROUTE_PROTOCOL } from './numbers.ts'
-import { isOwnRoute, isOwnRule, isOwnTun, resolveUplinks } from './setup.ts'
+import { HOST_ITSELF, isOwnRoute, isOwnRule, isOwnTun, resolveUplinks } from './setup.ts'
 
 /** What stands in the way of a set-up, each with what was expected. Pure; empty: nothing does. */
 export function findConflicts(intent: NetworkIntent, host: Host): readonly string[] {
@@ -93,7 +93,7 @@ function ruleConflicts({ tun, bridges }: NetworkIntent, host: Host): string[] {
     rule.protocol === String(ROUTE_PROTOCOL) &&
     rule.table !== String(table) &&
     rule.iif !== undefined &&
-    bridges.includes(rule.iif) &&
+    (rule.iif === HOST_ITSELF || bridges.includes(rule.iif)) &&
     Number(rule.fwmark) === mark
   const rules = host.rules.filter((rule) => isForeign(rule) || hasOurMark(rule))
   const routes = host.tunRoutes.filter((route) => !isOwnRoute(tun, route))

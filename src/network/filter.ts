@@ -2,13 +2,23 @@ import { type Address, formatAddress, isAddress4 } from '../address.ts'
 import { parseAddress } from '../config/address.ts'
 import type { NetworkIntent } from './intent.ts'
 import type { NftObject, NftSet } from './nft.ts'
-import { MARK_MASK, type TunNumbers } from './numbers.ts'
+import { MARK_MASK, TUN_GROUP, type TunNumbers } from './numbers.ts'
+import {
+  ERRORS_ABOUT_REQUESTS,
+  ERRORS_ABOUT_REQUESTS6,
+  ERRORS4,
+  ERRORS6,
+  isQuotedSet,
+  QUOTED_SETS,
+  quotedElement,
+  quotedWord,
+} from './quoted.ts'
 
 /**
  * The nft table. Before connection tracking sees a packet (priority raw), it tells which packets are a
  * service's: those are not tracked, so nothing fills up, no NAT rule of the host applies to them and none of
- * them is "invalid". What containers answer gets the mark that the routing rule sends into the TUN by. A
- * hundred thousand endpoints cost one set lookup.
+ * them is "invalid". What containers answer, and ICMP errors about requests, get the mark that the routing rule sends
+ * into the TUN by. A hundred thousand endpoints cost one set lookup.
  */
 export interface Filter {
   /** By set name, elements as nft writes them. */
@@ -18,18 +28,20 @@ export interface Filter {
 }
 
 const ADDRESS_AND_PORT = 'inet_proto . inet_service'
+const IFNAME = 'type ifname'
 
 const SET_TYPES = {
-  bridges: 'ifname',
-  uplinks: 'ifname',
-  public4: 'ipv4_addr',
-  public6: 'ipv6_addr',
-  endpoints4: `ipv4_addr . ${ADDRESS_AND_PORT}`,
-  endpoints6: `ipv6_addr . ${ADDRESS_AND_PORT}`,
-  whole4: 'ipv4_addr',
-  whole6: 'ipv6_addr',
-  containers4: 'ipv4_addr',
-  containers6: 'ipv6_addr',
+  bridges: IFNAME,
+  uplinks: IFNAME,
+  public4: 'type ipv4_addr',
+  public6: 'type ipv6_addr',
+  endpoints4: `type ipv4_addr . ${ADDRESS_AND_PORT}`,
+  endpoints6: `type ipv6_addr . ${ADDRESS_AND_PORT}`,
+  whole4: 'type ipv4_addr',
+  whole6: 'type ipv6_addr',
+  containers4: 'type ipv4_addr',
+  containers6: 'type ipv6_addr',
+  ...QUOTED_SETS,
 } as const
 
 /** A chain without rules: its name tells that the table is ours. */
@@ -40,12 +52,20 @@ interface FilterRule {
   readonly rule: string
 }
 
-const ERRORS4 = 'destination-unreachable, time-exceeded, parameter-problem'
-const ERRORS6 = 'destination-unreachable, packet-too-big, time-exceeded, parameter-problem'
+/** The chains that packets come to by themselves. Before connection tracking, but for the last, which tracks nothing. */
+const HOOKS: Readonly<Record<string, string>> = {
+  prerouting: '{ type filter hook prerouting priority raw; policy accept; }',
+  output: '{ type route hook output priority raw; policy accept; }',
+  forward: '{ type filter hook forward priority filter; policy accept; }',
+}
 
-/** In the order a packet meets them. A packet of these chains goes on to the next table: nothing is dropped. */
+/** In the order a packet meets them. What these accept goes on to the next table. */
 function chains(tun: string, mark: number): Readonly<Record<string, readonly FilterRule[]>> {
   const others = hex(~MARK_MASK >>> 0)
+  const intoTun = {
+    comment: 'into the TUN',
+    rule: `meta mark set meta mark & ${others} | ${hex(mark)} notrack`,
+  }
   return {
     prerouting: [
       { comment: 'from the TUN', rule: `iifname "${tun}" goto emitted` },
@@ -73,14 +93,11 @@ function chains(tun: string, mark: number): Readonly<Record<string, readonly Fil
         comment: 'later fragments, IPv6',
         rule: 'ip6 saddr @containers6 frag frag-off != 0 goto answer',
       },
-      {
-        comment: 'echo replies and errors',
-        rule: `ip saddr @containers4 icmp type { echo-reply, ${ERRORS4} } goto answer`,
-      },
-      {
-        comment: 'echo replies and errors, IPv6',
-        rule: `ip6 saddr @containers6 icmpv6 type { echo-reply, ${ERRORS6} } goto answer`,
-      },
+      { comment: 'echo replies', rule: 'ip saddr @containers4 icmp type echo-reply goto answer' },
+      { comment: 'echo replies, IPv6', rule: 'ip6 saddr @containers6 icmpv6 type echo-reply goto answer' },
+      // A container's own, and those of routers between it and its bridge.
+      { comment: 'errors about requests', rule: `${ERRORS_ABOUT_REQUESTS} goto answer` },
+      { comment: 'errors about requests, IPv6', rule: `${ERRORS_ABOUT_REQUESTS6} goto answer` },
     ],
     answer: [
       // The host's own connections to containers end here.
@@ -91,8 +108,22 @@ function chains(tun: string, mark: number): Readonly<Record<string, readonly Fil
         comment: 'not for a neighbour on the bridge',
         rule: 'iifname != @uplinks fib daddr . iif oif exists return',
       },
-      { comment: 'into the TUN', rule: `meta mark set meta mark & ${others} | ${hex(mark)} notrack` },
+      intoTun,
     ],
+    // The host's own errors: about answers that it could not forward, and about requests that came out of the TUN.
+    output: [
+      { comment: 'errors about answers', rule: `ip daddr @public4 icmp type { ${ERRORS4} } notrack accept` },
+      {
+        comment: 'errors about answers, IPv6',
+        rule: `ip6 daddr @public6 icmpv6 type { ${ERRORS6} } notrack accept`,
+      },
+      { comment: 'errors about requests', rule: `${ERRORS_ABOUT_REQUESTS} goto error` },
+      { comment: 'errors about requests, IPv6', rule: `${ERRORS_ABOUT_REQUESTS6} goto error` },
+    ],
+    error: [{ comment: 'not for the host or a group', rule: 'fib daddr type != unicast return' }, intoTun],
+    // What was rewritten leaves the TUN with the hop that it cost to get in. Two TUNs that lead into each other, or one
+    // into itself, would pass it on for ever.
+    forward: [{ comment: 'from TUN to TUN', rule: `iifname "${tun}" oifgroup ${TUN_GROUP} drop` }],
     // What comes back unchanged is tracked as if it had never been in the TUN: it may be the answer to a
     // connection that the host's NAT made.
     emitted: [
@@ -116,13 +147,11 @@ function chains(tun: string, mark: number): Readonly<Record<string, readonly Fil
 
 const hex = (value: number): string => `0x${value.toString(16)}`
 
-const PREROUTING = '{ type filter hook prerouting priority raw; policy accept; }'
-
 /** The table that must stand. */
 export function wantedFilter(intent: NetworkIntent, uplinks: readonly string[]): Filter {
   const names = (list: readonly string[]) => new Set(list.map((name) => `"${name}"`))
-  const of = (family: 4 | 6, addresses: readonly Address[]) =>
-    new Set(addresses.filter((a) => isAddress4(a) === (family === 4)).map(formatAddress))
+  const of = (family: 4 | 6, addresses: readonly Address[], format = formatAddress) =>
+    new Set(addresses.filter((a) => isAddress4(a) === (family === 4)).map(format))
   const endpoints = (family: 4 | 6) =>
     new Set(
       intent.endpoints
@@ -140,6 +169,8 @@ export function wantedFilter(intent: NetworkIntent, uplinks: readonly string[]):
     whole6: of(6, intent.wholeContainers),
     containers4: of(4, intent.containers),
     containers6: of(6, intent.containers),
+    quoted4: of(4, intent.containers, quotedElement),
+    quoted6: of(6, intent.containers, quotedElement),
   }
   return { sets: new Map(Object.entries(sets)), rules: ruleNames(chains(intent.tun, 0)) }
 }
@@ -164,10 +195,11 @@ export function standingFilter(objects: readonly NftObject[]): Filter {
 
 /** Elements are texts or `{concat: ["10.0.0.1", "tcp", 80]}`; here as this file writes them. */
 function standingElements({ name, elem = [] }: NftSet): ReadonlySet<string> {
-  if (SET_TYPES[name as keyof typeof SET_TYPES] === 'ifname')
+  if (SET_TYPES[name as keyof typeof SET_TYPES] === IFNAME)
     return new Set(elem.map((element) => `"${element}"`))
   const parts = (element: unknown) => (isConcat(element) ? element.concat : [element])
-  return new Set(elem.map((element) => parts(element).map(formatPart).join(' . ')))
+  const format = isQuotedSet(name) ? quotedWord : formatPart
+  return new Set(elem.map((element) => parts(element).map(format).join(' . ')))
 }
 
 const isConcat = (element: unknown): element is { readonly concat: readonly unknown[] } =>
@@ -205,9 +237,9 @@ const renew = (table: string, from: Filter | undefined): string[] =>
 function shapeLines(table: string, tun: string, mark: number): string[] {
   const all = Object.entries(chains(tun, mark))
   return [
-    ...Object.entries(SET_TYPES).map(([name, type]) => `add set ${table} ${name} { type ${type}; }`),
+    ...Object.entries(SET_TYPES).map(([name, type]) => `add set ${table} ${name} { ${type}; }`),
     `add chain ${table} ${OWN_CHAIN}`,
-    ...all.map(([name]) => `add chain ${table} ${name}${name === 'prerouting' ? ` ${PREROUTING}` : ''}`),
+    ...all.map(([name]) => `add chain ${table} ${name} ${HOOKS[name] ?? ''}`.trimEnd()),
     ...all.flatMap(([name, rules]) =>
       rules.map(({ rule, comment }) => `add rule ${table} ${name} ${rule} comment "${comment}"`),
     ),

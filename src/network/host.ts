@@ -34,6 +34,7 @@ export interface Link {
   readonly master?: string
   readonly link_type: string
   readonly ifalias?: string
+  readonly group?: string
   readonly inet6_addr_gen_mode?: string
   readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: Readonly<Record<string, unknown>> }
 }

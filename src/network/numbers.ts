@@ -9,6 +9,9 @@ export const ROUTE_PROTOCOL = 111
 /** The TUN's alias: tells our TUN from one that someone else made. */
 export const TUN_ALIAS = 'onehop'
 
+/** The interface group (ip-link(8)) of all TUNs of ours: what comes out of one must not go into one. */
+export const TUN_GROUP = 111
+
 /**
  * The TUN's only address, RFC 7600's IPv4 dummy address. Without any, loose reverse path filtering is as strict
  * as strict (`no_addr` in fib_frontend.c) and drops what comes out of the TUN. Scope host keeps it from becoming
@@ -39,7 +42,7 @@ export interface TunNumbers {
 
 /**
  * Names that differ only in their number (onehop0, onehop1, onehop2) never meet; others meet once in 256
- * (rule and table) or, on a bridge that both use, once in three (mark), and are refused then.
+ * (rule and table) or once in three (mark), and are refused then.
  */
 export function numbersOf(tun: string): TunNumbers {
   const [, stem, number] = /^(.*?)([0-9]{0,6})$/.exec(tun) as unknown as [string, string, string]

@@ -5,7 +5,7 @@ import { type Filter, isOwnTable, standingFilter, wantedFilter } from './filter.
 import type { Family, Host, Link, Route, Rule } from './host.ts'
 import type { NetworkIntent } from './intent.ts'
 import type { SysctlEntry } from './journal.ts'
-import { MARK_MASK, numbersOf, ROUTE_PROTOCOL, TUN_ADDRESS, TUN_ALIAS } from './numbers.ts'
+import { MARK_MASK, numbersOf, ROUTE_PROTOCOL, TUN_ADDRESS, TUN_ALIAS, TUN_GROUP } from './numbers.ts'
 import { tunSysctls, type WantedSysctl, wantedEntries, wantedSysctls } from './sysctls.ts'
 
 /**
@@ -58,6 +58,7 @@ export function wantedSetup(intent: NetworkIntent, host: Host): Setup {
   const proxies = wantedProxies(publicAddresses, uplinks, host)
   const devices = (family: 4 | 6) =>
     unique(proxies.filter(({ address }) => isAddress4(address) === (family === 4)).map(({ dev }) => dev))
+  const marked = [...bridges, HOST_ITSELF]
   const needs = {
     tun,
     interfaces: unique([...uplinks, ...bridges]),
@@ -69,8 +70,8 @@ export function wantedSetup(intent: NetworkIntent, host: Host): Setup {
   return {
     tun: { attributes: tunAttributes(bridges, host), hasAddress: has4, sysctls: tunSysctls(tun, host) },
     filter: wantedFilter(intent, uplinks),
-    rules4: new Set(has4 ? bridges.map((bridge) => ruleText(tun, bridge)) : []),
-    rules6: new Set(has6 ? bridges.map((bridge) => ruleText(tun, bridge)) : []),
+    rules4: new Set(has4 ? marked.map((name) => ruleText(tun, name)) : []),
+    rules6: new Set(has6 ? marked.map((name) => ruleText(tun, name)) : []),
     tunRoutes: new Set([
       ...(has4 ? [tunRouteText(tun, '0.0.0.0/0')] : []),
       ...(has6 ? [tunRouteText(tun, '::/0')] : []),
@@ -93,18 +94,21 @@ export function resolveUplinks({ uplinks, tun }: NetworkIntent, { routes }: Host
 const unique = <T>(items: readonly (T | undefined)[]): readonly T[] =>
   [...new Set(items)].filter((item) => item !== undefined)
 
-/** A packet that the TUN takes must fit every bridge. */
+/** To `ip rule`, whence packets come that the host makes itself. */
+export const HOST_ITSELF = 'lo'
+
+/** What the TUN takes fits one bridge at least; what is then too large for another, the kernel cuts or refuses there. */
 function tunAttributes(bridges: readonly string[], { links }: Host): string {
   const mtus = links.filter(({ ifname }) => bridges.includes(ifname)).map(({ mtu }) => mtu)
-  return attributesText(Math.min(...mtus), QUEUE_LENGTH)
+  return attributesText(Math.max(...mtus), QUEUE_LENGTH)
 }
 
 const attributesText = (mtu: number, queueLength: number): string =>
-  `alias ${TUN_ALIAS} mtu ${mtu} txqueuelen ${queueLength} addrgenmode none up`
+  `alias ${TUN_ALIAS} group ${TUN_GROUP} mtu ${mtu} txqueuelen ${queueLength} addrgenmode none up`
 
-const ruleText = (tun: string, bridge: string): string => {
+const ruleText = (tun: string, from: string): string => {
   const { preference, mark, table } = numbersOf(tun)
-  return `pref ${preference} iif ${bridge} fwmark ${hex(mark)}/${hex(MARK_MASK)} lookup ${table} protocol ${ROUTE_PROTOCOL}`
+  return `pref ${preference} iif ${from} fwmark ${hex(mark)}/${hex(MARK_MASK)} lookup ${table} protocol ${ROUTE_PROTOCOL}`
 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`
@@ -215,7 +219,10 @@ function standingTun(tun: string, host: Host): TunSetup | undefined {
   const link = host.links.find(({ ifname }) => ifname === tun)
   if (link === undefined || !isOwnTun(link, tun, host)) return undefined
   const isComplete =
-    link.ifalias === TUN_ALIAS && link.inet6_addr_gen_mode === 'none' && link.flags.includes('UP')
+    link.ifalias === TUN_ALIAS &&
+    link.group === String(TUN_GROUP) &&
+    link.inet6_addr_gen_mode === 'none' &&
+    link.flags.includes('UP')
   return {
     attributes: isComplete ? attributesText(link.mtu, link.txqlen ?? 0) : 'incomplete',
     hasAddress: host.addresses.some(({ ifname, local }) => ifname === tun && local === TUN_ADDRESS),

@@ -30,6 +30,8 @@ export function tunSysctls(tun: string, host: Host): readonly WantedSysctl[] {
     // What comes out of the TUN has sources that are routed elsewhere; the larger of this and `all` counts,
     // and 2 (loose) is larger than 1 (strict).
     { key: `${IPV4}/${tun}/rp_filter`, value: '2' },
+    // The host's own ICMP errors go in, and come out as they were when they are about somebody else's packets.
+    { key: `${IPV4}/${tun}/accept_local`, value: '1' },
   ]
   return hasForceForwarding(host) ? [...wanted, { key: forceForwarding(tun), value: '1' }] : wanted
 }

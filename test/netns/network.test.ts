@@ -147,6 +147,7 @@ test('a change of the config changes only what differs', async () => {
   assert.deepEqual(plan[0]!.split('\n').slice(1, -1), [
     'add element inet onehop_onehop0 endpoints4 { 10.77.0.12 . tcp . 8080, 10.77.0.12 . udp . 5353 }',
     'add element inet onehop_onehop0 containers4 { 10.77.0.12 }',
+    'add element inet onehop_onehop0 quoted4 { 0x0a4d000c }',
   ])
   await world.up(intentOf({ services: [WHOLE] }))
   await assertComplete(intentOf({ services: [WHOLE] }))
