@@ -112,6 +112,7 @@ function chains(tun: string, mark: number): Readonly<Record<string, readonly Fil
     ],
     // The host's own errors: about answers that it could not forward, and about requests that came out of the TUN.
     output: [
+      { comment: 'nothing else', rule: 'meta l4proto != { icmp, ipv6-icmp } accept' },
       { comment: 'errors about answers', rule: `ip daddr @public4 icmp type { ${ERRORS4} } notrack accept` },
       {
         comment: 'errors about answers, IPv6',

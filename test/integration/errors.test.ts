@@ -31,19 +31,15 @@ async function upload(namespace: Namespace, address: string, port = 8080, from?:
   assert.ok(isEqual, url)
 }
 
-async function knownMtu(namespace: Namespace, to: string): Promise<number | undefined> {
-  const [route] = JSON.parse(await namespace.run(['ip', '-j', 'route', 'get', to]))
-  return route.metrics?.[0]?.mtu
-}
-
-test('clients hear from the public address that a container cannot be reached, and direct ones from the host', () =>
+test('clients hear from the public address that a container refuses or cannot be reached, direct ones from the host', () =>
   withLab({ containers: 1 }, async (lab) => {
     const daemon = await lab.startDaemon()
     const [container] = lab.containers
     const agent = await lab.client.agent()
-    for (const { url, client } of FAMILIES) await agent.who(`${url}/`, { from: client(1) })
-    await lab.host.run(['ip', 'link', 'set', container!.port, 'down'])
     const capture = await lab.capture(lab.client, 'eth0', 'icmp or icmp6')
+    for (const { service, client } of FAMILIES)
+      await assert.rejects(agent.udp(service, 5201, 'x', { from: client(1) }), { code: 'ECONNREFUSED' })
+    await lab.host.run(['ip', 'link', 'set', container!.port, 'down'])
     for (const { service, client } of FAMILIES)
       assert.equal(await agent.connect(service, 80, { from: client(1) }), 'EHOSTUNREACH')
     for (const { own, client } of FAMILIES)
@@ -73,10 +69,10 @@ test('errors about others’ packets reach them as they were sent', () =>
       await upload(lab.client, container![own], 8080, client(3))
       await upload(lab.host, container![own])
       for (const namespace of [lab.client, lab.host])
-        assert.equal(await knownMtu(namespace, container![own]), NARROW)
+        assert.equal(await namespace.learntMtu(container![own]), NARROW)
     }
     await upload(lab.client, '198.18.0.1', 8888, '198.19.0.200')
-    assert.equal(await knownMtu(lab.client, '198.18.0.1'), NARROW)
+    assert.equal(await lab.client.learntMtu('198.18.0.1'), NARROW)
     await capture.stop()
     assert.deepEqual(await errorsIn(capture.file), [
       '10.77.0.2 about 10.78.0.11',

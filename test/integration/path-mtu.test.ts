@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import test from 'node:test'
-import { FAMILIES, type Family } from '../support/families.ts'
+import { FAMILIES, type Family, inUrl } from '../support/families.ts'
 import type { Daemon } from '../support/lab/daemon.ts'
 import { dissect, goodChecksums } from '../support/lab/dissect.ts'
-import type { Namespace } from '../support/lab/namespace.ts'
+import { untilTrue } from '../support/lab/until.ts'
 import {
+  BRIDGE,
   type Container,
   type Lab,
   type LabOptions,
@@ -48,10 +49,11 @@ async function ask(
   return JSON.parse(await lab.client.run(argv)) as Asked
 }
 
-/** What the namespace has learnt about the way to an address. */
-async function knownMtu(namespace: Namespace, to: string): Promise<number | undefined> {
-  const [route] = JSON.parse(await namespace.run(['ip', '-j', 'route', 'get', to]))
-  return route.metrics?.[0]?.mtu
+/** What the client's kernel says of a connection that has just been made. */
+async function newConnection(lab: Lab, { url, service, client }: Family): Promise<string> {
+  const agent = await lab.client.agent()
+  await agent.get(`${url}/`, { from: client(1), connection: service })
+  return lab.client.run(['ss', '-tinOH', 'dst', inUrl(service)])
 }
 
 /** A lab with one container, the daemon, and a server in the container that never lets a datagram be cut. */
@@ -103,7 +105,8 @@ test('requests learn of a router behind the containers’ side that takes less',
     const capture = await lab.capture(lab.client, 'eth0', 'icmp or icmp6')
     for (const family of FAMILIES) {
       await transfer(lab, family, 'upload')
-      assert.equal(await knownMtu(lab.client, family.service), NARROW)
+      assert.equal(await lab.client.learntMtu(family.service), NARROW)
+      assert.match(await newConnection(lab, family), / pmtu:1400 /)
       await lab.client.run(['ip', 'route', 'flush', 'cache'])
       const room = payloadIn(NARROW, family)
       const asked = await ask(lab, family, {
@@ -119,6 +122,32 @@ test('requests learn of a router behind the containers’ side that takes less',
       [PUBLIC6, PUBLIC].map((of) => `${of} takes ${NARROW} for ${of}`),
     )
     await assertSums(capture.file)
+  }))
+
+test('requests learn of a route to the container that takes less', () =>
+  withPath({}, async (lab) => {
+    const [container] = lab.containers
+    for (const family of FAMILIES) {
+      const length = family.name === 'IPv4' ? 32 : 128
+      const to = `${container![family.own]}/${length}`
+      await lab.host.run(['ip', 'route', 'add', to, 'dev', BRIDGE, 'mtu', String(NARROW)])
+      // The daemon hears of the route a little later.
+      await untilTrue(async () => {
+        await transfer(lab, family, 'upload')
+        return (await lab.client.learntMtu(family.service)) === NARROW
+      }, 'an MTU learnt')
+    }
+  }))
+
+test('a path that is narrow at both ends is as wide as its narrowest link', () =>
+  withPath({ clientRouter: { mtu: 1300 }, containerRouter: { mtu: NARROW } }, async (lab) => {
+    for (const family of FAMILIES) {
+      for (const way of ['upload', 'download'] as const) await transfer(lab, family, way)
+      const [room, wide] = [payloadIn(1300, family), payloadIn(WIDE, family)]
+      const asked = await ask(lab, family, { send: wide, answer: wide })
+      assert.deepEqual(asked, { sent: room, arrived: room, answered: room })
+      assert.equal(await lab.containers[0]!.namespace.learntMtu(family.client(1)), 1300)
+    }
   }))
 
 test('answers learn of a router on the clients’ side that takes less', () =>
@@ -138,7 +167,7 @@ async function answersLearn(lab: Lab): Promise<void> {
   const capture = await lab.capture(container!.namespace, 'eth0', 'icmp or icmp6')
   for (const family of FAMILIES) {
     await transfer(lab, family, 'download')
-    assert.equal(await knownMtu(container!.namespace, family.client(1)), NARROW)
+    assert.equal(await container!.namespace.learntMtu(family.client(1)), NARROW)
     await container!.namespace.run(['ip', 'route', 'flush', 'cache'])
     const room = payloadIn(NARROW, family)
     const asked = await ask(lab, family, { send: 100, answer: payloadIn(WIDE, family) })
@@ -210,9 +239,9 @@ test('a container on a narrow bridge is sent what fits it, one on a wide bridge 
     for (const family of FAMILIES) {
       const { isEqual } = await agent.upload(`${family.url}/bytes`, MANY, { from: family.client(2) })
       assert.ok(isEqual)
-      assert.equal(await knownMtu(lab.client, family.service), undefined)
+      assert.equal(await lab.client.learntMtu(family.service), undefined)
       await transfer(lab, family, 'upload')
-      assert.equal(await knownMtu(lab.client, family.service), NARROW)
+      assert.equal(await lab.client.learntMtu(family.service), NARROW)
     }
     await capture.stop()
     assert.deepEqual(
@@ -222,8 +251,13 @@ test('a container on a narrow bridge is sent what fits it, one on a wide bridge 
     await assertSums(capture.file)
     const before = (await daemon.status<Status>()).io
     assert.ok(before.tunWrites > 0)
-    // 64 KB at a time, of segments that fit.
-    for (const family of FAMILIES) await transfer(lab, family, 'upload')
+    // What a device cuts into segments that fit, fits: 64 KB of TCP, 40 datagrams.
+    for (const family of FAMILIES) {
+      await transfer(lab, family, 'upload')
+      const { service, client } = family
+      const words = [service, UDP_PORT, client(1), payloadIn(NARROW, family), 40].map(String)
+      assert.equal(Number(await lab.client.run([...DATAGRAMS, 'burst', ...words])), 40)
+    }
     assert.deepEqual(await daemon.status<Status>().then(({ io }) => [io.tunWrites, io.bridgeWriteErrors]), [
       before.tunWrites,
       0,

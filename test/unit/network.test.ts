@@ -256,7 +256,7 @@ for (const name of ['all', 'default', 'a"b', 'a*', "a'b", '-a', 'a#', 'a\\b', 'a
       /^interface ".*": expected/,
     ))
 
-test('a mark that another TUN uses on the same bridge is a conflict', () => {
+test('a mark that another TUN uses, on the same bridge or for what the host itself sends, is a conflict', () => {
   const { mark } = numbersOf('onehop0')
   const rule = {
     family: 4,
@@ -267,7 +267,9 @@ test('a mark that another TUN uses on the same bridge is a conflict', () => {
     fwmark: `0x${mark.toString(16)}`,
   } as const
   assert.match(findConflicts(intentOf([WEB]), hostOf({ rules: [rule] })).join(), /^IPv4 rule 650 .*iif br0/)
-  assert.deepEqual(findConflicts(intentOf([WEB]), hostOf({ rules: [{ ...rule, iif: 'br1' }] })), [])
+  const conflictsWith = (iif: string) => findConflicts(intentOf([WEB]), hostOf({ rules: [{ ...rule, iif }] }))
+  assert.match(conflictsWith('lo').join(), /^IPv4 rule 650 .*iif lo/)
+  assert.deepEqual(conflictsWith('br1'), [])
 })
 
 test('a program that is not installed is named with its package', () =>

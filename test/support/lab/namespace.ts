@@ -103,6 +103,12 @@ export class Namespace {
     )
   }
 
+  /** The MTU of the way to an address, as far as it differs from the link's: learnt, or the route's own. */
+  async learntMtu(to: string): Promise<number | undefined> {
+    const [route] = JSON.parse(await this.run(['ip', '-j', 'route', 'get', to]))
+    return route.metrics?.[0]?.mtu
+  }
+
   /** Writes a sysctl by its path under /proc/sys, e.g. `net/ipv4/ip_forward`. */
   async setSysctl(path: string, value: string | number): Promise<void> {
     await this.run(['sh', '-c', 'echo "$1" > "/proc/sys/$0"', path, String(value)])

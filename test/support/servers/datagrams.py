@@ -3,10 +3,12 @@ UDP with or without the don't-fragment flag, which Node cannot set.
 
     datagrams.py serve PORT
     datagrams.py ask whole|cuttable ADDRESS PORT FROM SEND ANSWER
+    datagrams.py burst ADDRESS PORT FROM SEND COUNT
 
 asks with SEND bytes for ANSWER bytes, every 200 ms until they come. With the flag (whole, and the server always) both ends
 send less as soon as they know that the path takes less. Prints {"sent", "arrived", "answered"}: bytes of the last question
-as sent and as it came to the server, and of the answer.
+as sent and as it came to the server, and of the answer. `burst` leaves it to a device to make COUNT questions of SEND bytes
+of one, and prints how many of them were answered.
 """
 import errno
 import json
@@ -25,6 +27,8 @@ OPTIONS = {
 }
 # IP_PMTUDISC_DO, IP_PMTUDISC_DONT.
 FLAGS = {"whole": 2, "cuttable": 0}
+# linux/udp.h
+UDP_SEGMENT = 103
 
 
 def open_socket(family, flag):
@@ -83,7 +87,20 @@ def ask(flag, address, port, source, send, answer):
     sys.exit("no answer")
 
 
-if sys.argv[1] == "serve":
-    serve(int(sys.argv[2]))
+def burst(address, port, source, send, count):
+    asking = open_socket(socket.AF_INET6 if ":" in address else socket.AF_INET, "whole")
+    asking.bind((source, 0))
+    asking.settimeout(PATIENCE_SECONDS)
+    asking.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, send)
+    asking.sendto(b"1".ljust(send) * count, (address, port))
+    answers = [asking.recv(65536) for _ in range(count)]
+    print(sum(answer == str(send).encode() for answer in answers))
+
+
+command, *words = sys.argv[1:]
+if command == "serve":
+    serve(int(words[0]))
+elif command == "ask":
+    ask(*words[:2], int(words[2]), words[3], int(words[4]), int(words[5]))
 else:
-    ask(*sys.argv[2:4], int(sys.argv[4]), sys.argv[5], *map(int, sys.argv[6:8]))
+    burst(words[0], int(words[1]), words[2], int(words[3]), int(words[4]))
