@@ -17,6 +17,8 @@ import { serveMetrics } from './metrics/server.ts'
 import { bringUp, networkIntent, takeDown } from './network/network.ts'
 import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
+import { scopesOf } from './scope.ts'
+import { Store } from './store/store.ts'
 import { Rings } from './table/rings.ts'
 import { readVersion } from './version.ts'
 
@@ -29,6 +31,8 @@ export interface DaemonOptions {
   readonly socketPath: string
   readonly runDir: string
   readonly stateDir: string
+  /** The folder that keeps the table; undefined: none does. */
+  readonly storePath: string | undefined
   /** Reads the config anew; throws OnehopError. Undefined: the config came from flags, which do not change. */
   readonly reload: (() => Config) | undefined
 }
@@ -87,6 +91,7 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   const daemon = new Daemon(options, log, dataPlane, loadKey(config.key, stateDir))
   daemon.publish(config)
   opened.onClose(() => daemon.close())
+  await daemon.restore()
 
   if (routes) {
     await bringUp(networkIntent(config), { runDir })
@@ -115,6 +120,7 @@ class Daemon {
   readonly #dataPlane: DataPlane
   readonly #key: Uint8Array
   readonly #identities = new Identities()
+  readonly #store: Store | undefined
   readonly #rings: Rings
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
@@ -130,6 +136,20 @@ class Daemon {
     this.#key = key
     this.#rings = new Rings(key)
     this.#config = options.config
+    if (options.storePath !== undefined)
+      this.#store = new Store({
+        path: options.storePath,
+        table: dataPlane,
+        names: this.#identities,
+        clock: { nowSeconds, zeroMs },
+        log,
+      })
+  }
+
+  /** What the store has of the config's sources; from here on it follows the table. */
+  async restore(): Promise<void> {
+    await this.#store?.restore(scopesOf(this.#list.weighted(this.#config), this.#identities))
+    this.#store?.start()
   }
 
   publish(config: Config): void {
@@ -148,9 +168,10 @@ class Daemon {
     weigh: (names, weight) => this.#list.weigh(this.#config, names, weight),
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#health.close()
     this.#list.close()
+    await this.#store?.close()
   }
 
   /** One after the other: each SIGHUP reads what the file holds when its turn comes. */
@@ -173,6 +194,7 @@ class Daemon {
       config: this.#config,
       identities: this.#identities,
       counters: this.#dataPlane.counters(),
+      store: this.#store?.status() ?? { state: 'off' },
       io: this.#dataPlane.io(),
       stateOf: this.#stateOf,
     })
@@ -241,6 +263,7 @@ function refuseFixed(current: Config, next: Config): void {
     'interfaces.bridges': config.interfaces.bridges,
     key: config.key,
     table: config.table,
+    store: config.store,
     dataplane: config.dataplane,
     metrics: config.metrics,
   })
@@ -254,6 +277,9 @@ function refuseFixed(current: Config, next: Config): void {
 
 /** The clock that the data plane counts in: CLOCK_MONOTONIC. */
 const nowSeconds = (): number => process.hrtime()[0]
+
+/** When that clock was 0, by the wall's. */
+const zeroMs = (): number => Date.now() - Number(process.hrtime.bigint() / 1_000_000n)
 
 /** Caught from the very start, so that an early one still undoes what has been made. */
 class Signals {

@@ -5,6 +5,7 @@ import type { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
 import { REASONS, type Reason, type Verdict } from '../pipeline/verdict.ts'
 import { scopeNames } from '../scope.ts'
+import type { StoreStatus } from '../store/store.ts'
 
 /** What `GET /v1/status` answers and `onehop status` shows. Packets and bytes count since the daemon's start. */
 export interface Status {
@@ -19,6 +20,7 @@ export interface Status {
   /** Only what occurred; their sum is `received`. */
   readonly verdicts: readonly (Traffic & { readonly verdict: Verdict; readonly reason: Reason })[]
   readonly table: Counters['table']
+  readonly store: StoreStatus | { readonly state: 'off' }
   readonly io: IoCounters
   readonly services: readonly ServiceStatus[]
   readonly containers: readonly ContainerStatus[]
@@ -53,6 +55,7 @@ export interface StatusParts {
   readonly config: Config
   readonly identities: Identities
   readonly counters: Counters
+  readonly store: Status['store']
   readonly io: IoCounters
   readonly stateOf: (container: string) => ContainerState
 }
@@ -69,6 +72,7 @@ export function buildStatus(parts: StatusParts): Status {
     received: counters.received,
     verdicts: verdictsOf(counters),
     table: counters.table,
+    store: parts.store,
     io: parts.io,
     services: config.services.map((service) => ({
       ...describeService(service),

@@ -1,6 +1,9 @@
+import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
 import type { DaemonOptions } from '../daemon.ts'
+import { OnehopError } from '../errors.ts'
 import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
 import type { CliContext } from './context.ts'
 import { loadModule } from './load-module.ts'
@@ -12,6 +15,7 @@ interface RunOptions extends ConfigOptions {
   readonly socket?: string
   readonly runDir: string
   readonly stateDir: string
+  readonly store?: string
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
@@ -31,6 +35,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .option('--run-dir <path>', 'where what lives as long as the host runs is kept', RUN_DIR)
     .option('--socket <path>', 'the control socket (default: <run-dir>/<tun>.sock)')
     .option('--state-dir <path>', 'where what must survive a restart is kept', '/var/lib/onehop')
+    .option('--store <path>', 'the folder that keeps the table, or off (default: <state-dir>/<tun>.store)')
     .addHelpText('after', EXAMPLES)
     .action(async (options: RunOptions) => {
       context.exitCode = await run(options, context)
@@ -49,6 +54,14 @@ async function run(options: RunOptions, { env }: CliContext): Promise<number> {
     socketPath: options.socket ?? socketPathOf(runDir, config.interfaces.tun),
     runDir,
     stateDir,
+    storePath: storePathOf(options, config),
     reload: configPath === undefined ? undefined : () => loadConfig(configPath),
   })
+}
+
+/** Undefined: nothing is stored. */
+function storePathOf({ store, stateDir }: RunOptions, config: Config): string | undefined {
+  if (store === '') throw new OnehopError('E_USAGE', '--store "": expected a path, or off')
+  const chosen = store ?? config.store ?? join(stateDir, `${config.interfaces.tun}.store`)
+  return chosen === 'off' ? undefined : resolve(chosen)
 }

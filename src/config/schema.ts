@@ -12,6 +12,8 @@ export interface Config {
   /** What other ports of a public address get: a TCP RST or ICMP unreachable, or silence. */
   readonly unserved: 'reject' | 'drop'
   readonly table: TableConfig
+  /** The folder that keeps the table, absolute; undefined: one of the daemon's own state directory. */
+  readonly store?: string | 'off' | undefined
   readonly dataplane: DataPlaneConfig
   /** Where metrics are served; undefined: nowhere. */
   readonly metrics: ListenConfig | undefined
@@ -302,6 +304,10 @@ const table = mapping({
   flows: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.flows),
 })
 
+const store = text('an absolute path, or off', (value) =>
+  value === 'off' || (/^\/[^\0]+$/.test(value) && Buffer.byteLength(value) < 4_000) ? value : undefined,
+)
+
 const dataplane = mapping({
   queues: integer(1, 16).default(CONFIG_DEFAULTS.queues),
   spin: spin.prefault(`${CONFIG_DEFAULTS.spinUs}us`),
@@ -475,6 +481,7 @@ export const frameSchema = mapping({
   key: key.optional(),
   unserved: oneOf('reject', 'drop').default('reject'),
   table: table.prefault({}),
+  store: store.optional(),
   dataplane: dataplane.prefault({}),
   metrics: listen.optional(),
   services: list(z.unknown(), 'a list of services'),

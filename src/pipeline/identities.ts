@@ -11,10 +11,6 @@ export class Identities {
   container = (name: string): number => this.#containers.idOf(name)
   scope = (name: string): number => this.#scopes.idOf(name)
 
-  /** Undefined for a name that no snapshot has had. */
-  knownContainer = (name: string): number | undefined => this.#containers.known(name)
-  knownScope = (name: string): number | undefined => this.#scopes.known(name)
-
   serviceName = (id: number): string | undefined => this.#services.nameOf(id)
   containerName = (id: number): string | undefined => this.#containers.nameOf(id)
   scopeName = (id: number): string | undefined => this.#scopes.nameOf(id)
@@ -30,10 +26,6 @@ class Register {
     const id = this.#names.push(name)
     this.#ids.set(name, id)
     return id
-  }
-
-  known(name: string): number | undefined {
-    return this.#ids.get(name)
   }
 
   nameOf(id: number): string | undefined {

@@ -22,6 +22,8 @@ export const ROW_WORDS = 12
 export const ROW_BYTES = ROW_WORDS * 4
 const ORIGINS: readonly Origin[] = ['pinned', 'assigned', 'restored']
 const CONTAINER_BITS = 30
+/** What word 5 holds of the origin of a restored entry. */
+export const RESTORED = ORIGINS.indexOf('restored') * 2 ** CONTAINER_BITS
 
 export const rowCount = (rows: Rows): number => rows.length / ROW_WORDS
 

@@ -44,6 +44,7 @@ function exampleStatus() {
       table: { entries: 1, capacity: 10, probation: 1, moved: 0, full: 0, overQuota: 0, expired: 0 },
       scopes: new Map([[identities.scope('service web'), 40]]),
     },
+    store: { state: 'off' },
     io: {
       tunReadErrors: 0,
       tunWriteErrors: 0,

@@ -17,8 +17,9 @@ const TYPESCRIPT: Allowed = {
   config: ['address', 'errors'],
   discovery: ['address', 'config', 'errors'],
   containers: ['address', 'config', 'errors'],
-  scope: ['address', 'config'],
+  scope: ['address', 'config', 'pipeline'],
   compile: ['address', 'config', 'packet', 'pipeline', 'scope', 'table'],
+  store: ['scope', 'table'],
   dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
 }
 
