@@ -1,4 +1,4 @@
-/** libFuzzer on the native engine and its decoder, with the address and the undefined-behaviour sanitizer. */
+/** libFuzzer on the native engine, its decoder and what it hears of neighbours, with the address and the undefined-behaviour sanitizer. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import test, { after } from 'node:test'
 import { describe, fuzz, pastFindings, replay, TARGETS, type Target } from '../support/fuzz/fuzzer.ts'
 
 /** One minute in all; `scripts/fuzz.sh` takes longer. */
-const SECONDS: Readonly<Record<Target, number>> = { pipeline: 45, snapshot: 15 }
+const SECONDS: Readonly<Record<Target, number>> = { pipeline: 40, snapshot: 10, netlink: 10 }
 /** A thousand errors in a second are more than an execution sends; test/unit/engine.test.ts does. */
 const OUT_OF_REACH = ['drop answer-limit']
 

@@ -24,6 +24,17 @@ constexpr size_t align(size_t length) { return (length + NLMSG_ALIGNTO - 1) & ~s
 
 }  // namespace
 
+int for_each_message(Bytes datagram, const UseMessage& use) {
+  while (datagram.size() >= sizeof(nlmsghdr)) {
+    nlmsghdr header;
+    std::memcpy(&header, datagram.data(), sizeof header);
+    if (header.nlmsg_len < sizeof header || header.nlmsg_len > datagram.size()) return EBADMSG;
+    use(header, {header.nlmsg_type, datagram.subspan(sizeof header, header.nlmsg_len - sizeof header)});
+    datagram = datagram.subspan(std::min(align(header.nlmsg_len), datagram.size()));
+  }
+  return 0;
+}
+
 void for_each_attribute(Bytes payload, size_t offset, const std::function<void(uint16_t, Bytes)>& use) {
   if (align(offset) > payload.size()) return;
   Bytes rest = payload.subspan(align(offset));
@@ -113,21 +124,13 @@ int NetlinkSocket::send() {
   return count < 0 ? errno : 0;
 }
 
-int NetlinkSocket::receive(int flags, const Use& use) {
+int NetlinkSocket::receive(int flags, const UseMessage& use) {
   const ssize_t count = ::recv(number(), received_.data(), received_.size(), flags);
   if (count < 0) return errno;
-  Bytes rest(received_.data(), static_cast<size_t>(count));
-  while (rest.size() >= sizeof(nlmsghdr)) {
-    nlmsghdr header;
-    std::memcpy(&header, rest.data(), sizeof header);
-    if (header.nlmsg_len < sizeof header || header.nlmsg_len > rest.size()) return EBADMSG;
-    use(header, {header.nlmsg_type, rest.subspan(sizeof header, header.nlmsg_len - sizeof header)});
-    rest = rest.subspan(std::min(align(header.nlmsg_len), rest.size()));
-  }
-  return 0;
+  return for_each_message(Bytes(received_.data(), static_cast<size_t>(count)), use);
 }
 
-int NetlinkSocket::receive_answers(const bool& more, const Use& use) {
+int NetlinkSocket::receive_answers(const bool& more, const UseMessage& use) {
   while (more) {
     const int error = receive(0, [&](const nlmsghdr& header, const NetlinkMessage& message) {
       const bool is_ours = header.nlmsg_seq - sent_ < first_ - sent_;

@@ -31,6 +31,10 @@ struct NetlinkMessage {
   }
 };
 
+// Calls `use` for each message of a datagram. EBADMSG at one that overruns it, otherwise 0.
+using UseMessage = std::function<void(const nlmsghdr&, const NetlinkMessage&)>;
+int for_each_message(Bytes datagram, const UseMessage& use);
+
 // Calls `use(type, value)` for each attribute from `offset` on; stops at one that overruns the message.
 void for_each_attribute(Bytes payload, size_t offset, const std::function<void(uint16_t, Bytes)>& use);
 
@@ -64,15 +68,13 @@ class NetlinkSocket {
   int drain(const std::function<void(const NetlinkMessage&)>& use);
 
  private:
-  using Use = std::function<void(const nlmsghdr&, const NetlinkMessage&)>;
-
   void start(uint16_t type, uint16_t flags);
   void append(const void* bytes, size_t length);
   int send();
   // One datagram.
-  int receive(int flags, const Use& use);
+  int receive(int flags, const UseMessage& use);
   // Answers to the batch sent last, for as long as `more`.
-  int receive_answers(const bool& more, const Use& use);
+  int receive_answers(const bool& more, const UseMessage& use);
 
   Descriptor descriptor_;
   std::vector<uint8_t> received_;

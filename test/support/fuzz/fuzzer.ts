@@ -5,14 +5,14 @@ import { Running } from '../lab/running.ts'
 import { buildFuzzers, FUZZ } from './build.ts'
 import { writeSeeds } from './seeds.ts'
 
-export const TARGETS = ['pipeline', 'snapshot'] as const
+export const TARGETS = ['pipeline', 'snapshot', 'netlink'] as const
 export type Target = (typeof TARGETS)[number]
 
 /**
- * An execution stays short, so that there are many: a few packets, or a snapshot of a few services. Without the
+ * An execution stays short, so that there are many: a few packets or messages, a snapshot of a few services. Without the
  * counters an input is kept for the edges it reaches, and not for how often.
  */
-const LENGTH_AT_MOST: Readonly<Record<Target, number>> = { pipeline: 256, snapshot: 1024 }
+const LENGTH_AT_MOST: Readonly<Record<Target, number>> = { pipeline: 256, snapshot: 1024, netlink: 256 }
 const ARGUMENTS = ['-use_counters=0', '-entropic=0', '-reload=0', '-detect_leaks=0', '-print_final_stats=1']
 
 /** Nothing is allocated by an execution, so what the sanitizer remembers of allocations may be little. */

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packetsByVector } from '../vector-packets.ts'
 import type { Target } from './fuzzer.ts'
+import { neighbourMessages } from './netlink.ts'
 import { encodedSnapshots, WORLDS_FUZZED } from './worlds.ts'
 
 /** As native/fuzz/steps.h has them. */
@@ -9,15 +10,19 @@ const STEPS_AT_MOST = 12
 const BYTES_AT_MOST = 255
 const [PACKET, ANSWER, FOLLOW, ERROR, PUBLISH] = [0, 1, 2, 3, 5]
 
-/** Writes inputs to start from: what the vectors send, once for each world; or the worlds' own snapshots. */
+/** Writes inputs to start from. */
 export function writeSeeds(target: Target, folder: string): void {
-  for (const [name, bytes] of target === 'pipeline' ? vectorSeeds() : snapshotSeeds())
-    writeFileSync(join(folder, name), bytes)
+  for (const [name, bytes] of SEEDS[target]()) writeFileSync(join(folder, name), bytes)
 }
 
 type Seed = readonly [name: string, bytes: Uint8Array]
 
-const snapshotSeeds = (): readonly Seed[] => encodedSnapshots().map((bytes, i) => [String(i), bytes] as const)
+/** What the vectors send, once for each world; the worlds' own snapshots; a datagram with a message of each kind. */
+const SEEDS: Readonly<Record<Target, () => readonly Seed[]>> = {
+  pipeline: vectorSeeds,
+  snapshot: () => encodedSnapshots().map((bytes, i) => [String(i), bytes]),
+  netlink: () => [['messages', neighbourMessages()]],
+}
 
 function vectorSeeds(): readonly Seed[] {
   const worlds = Array.from({ length: WORLDS_FUZZED }, (_, world) => world)
