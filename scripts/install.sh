@@ -13,7 +13,8 @@ export LC_ALL=C.UTF-8
 readonly FOR_RUN=(ip=iproute2 nft=nftables 'g++=g++' make=make python3=python3 npm=npm)
 readonly FOR_DEMO=(unshare=util-linux nsenter=util-linux setpriv=util-linux mount=mount)
 readonly FOR_TEST=(curl=curl openssl=openssl ping=iputils-ping ethtool=ethtool iperf3=iperf3 iptables=iptables
-  tcpdump=tcpdump tshark=tshark traceroute=traceroute scapy=python3-scapy 'clang++=clang' libfuzzer=libclang-rt-dev llvm-cov=llvm)
+  tcpdump=tcpdump tshark=tshark traceroute=traceroute scapy=python3-scapy 'clang++=clang' libfuzzer=libclang-rt-dev llvm-cov=llvm
+  patchelf=patchelf)
 readonly FOR_BENCH=(haproxy=haproxy sockperf=sockperf wrk=wrk)
 
 main() {
