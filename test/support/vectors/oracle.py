@@ -74,10 +74,11 @@ class Flow:
         return self.layer(**fields) / payload
 
     def error(self, about, is_from_client, chance):
-        """About a packet as it arrived, from the end that it went to or a router on the client's side."""
+        """About a packet as it arrived, from the end that it went to or a router on the way there."""
         f, quoted = self.family, about
         receiver = self.front.address if is_from_client else self.client
-        source = chance.choice((self.client, f.stranger)) if is_from_client else self.to.address
+        on_the_way = f.stranger if is_from_client else f.containers[2]
+        source = chance.choice((self.client if is_from_client else self.to.address, on_the_way))
         header = 4 * (quoted[0] & 15) if f.version == 4 else 40
         # The kernel leaves TCP's checksum as it is in 18 or 19 bytes of a header.
         cut = chance.choice((len(quoted), header + chance.randrange(8, 18), header + chance.randrange(20, 64)))
