@@ -14,7 +14,7 @@ namespace {
 constexpr int kBridge = 3;
 const Hop kNeighbour{kBridge, {.is_v6 = false, .bytes = {10, 77, 0, 11}}};
 const Hop kGateway{kBridge, {.is_v6 = true, .bytes = {0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}};
-const std::vector<ContainerRoute> kRoutes{{1, false, kNeighbour}, {2, true, kGateway}};
+const std::vector<ContainerRoute> kRoutes{{1, false, kNeighbour, 0}, {2, true, kGateway, 1280}};
 
 Link bridge() { return {.interface = kBridge, .name = "br0", .is_ethernet = true, .is_removed = false, .address = {}}; }
 
