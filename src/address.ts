@@ -20,10 +20,45 @@ export function maskAddress(address: Address, length: number): Address {
   return (kept + partial).padEnd(address.length, '0') as Address
 }
 
+/** An address and how many of its leading bits count; every bit after them is zero. */
+export interface Prefix {
+  readonly address: Address
+  readonly length: number
+}
+
+export const covers = ({ address: prefix, length }: Prefix, address: Address): boolean =>
+  prefix.length === address.length && maskAddress(address, length) === prefix
+
+/** The first `length` bits of one address, followed by the rest of another of its family. */
+export function joinAddresses(leading: Address, length: number, rest: Address): Address {
+  const whole = length >> 2
+  if (whole === rest.length) return leading
+  const mask = 0xf >> (length & 3)
+  const digit = (nibble(leading, whole) & ~mask) | (nibble(rest, whole) & mask)
+  return (leading.slice(0, whole) + digit.toString(16) + rest.slice(whole + 1)) as Address
+}
+
+/** Each part of the addresses that prefixes cover once, in order: those that another one covers are left out. */
+export function distinctPrefixes(prefixes: readonly Prefix[]): readonly Prefix[] {
+  const kept: Prefix[] = []
+  for (const prefix of prefixes.toSorted(comparePrefixes)) {
+    const last = kept.at(-1)
+    if (last === undefined || !covers(last, prefix.address)) kept.push(prefix)
+  }
+  return kept
+}
+
+/** A prefix stands before those it covers. */
+export const comparePrefixes = (a: Prefix, b: Prefix): number =>
+  a.address.length - b.address.length ||
+  (a.address < b.address ? -1 : a.address > b.address ? 1 : a.length - b.length)
+
 /** The text people read: dotted quads, or IPv6 in RFC 5952's form. */
 export function formatAddress(address: Address): string {
   return isAddress4(address) ? formatAddress4(address) : formatAddress6(address)
 }
+
+export const formatPrefix = ({ address, length }: Prefix): string => `${formatAddress(address)}/${length}`
 
 function formatAddress4(address: string): string {
   return [0, 2, 4, 6].map((at) => Number.parseInt(address.slice(at, at + 2), 16)).join('.')

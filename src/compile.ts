@@ -1,5 +1,5 @@
-import type { Address } from './address.ts'
-import type { Config, ServiceConfig } from './config/schema.ts'
+import { type Address, distinctPrefixes, type Prefix } from './address.ts'
+import { type Config, protocolsOf, type ServiceConfig } from './config/schema.ts'
 import { TCP } from './packet/tcp.ts'
 import { UDP } from './packet/udp.ts'
 import type { Identities } from './pipeline/identities.ts'
@@ -20,6 +20,7 @@ type StateOf = (container: string) => ContainerState
 /**
  * Compiles a config and the containers' states into a snapshot. Pure but for `identities`, which learns the
  * names it has not seen, and `rings`, which keeps what the next snapshot needs not build; `key`, theirs too, is 16 bytes.
+ * `sources` are the local ones (config/hairpin.ts), checked.
  */
 export function compileSnapshot(
   config: Config,
@@ -27,6 +28,7 @@ export function compileSnapshot(
   key: Uint8Array,
   stateOf: StateOf = () => 'ready',
   rings = new Rings(key),
+  sources: readonly Prefix[] = config.hairpin?.sources ?? [],
 ): Snapshot {
   const containers = new Map<number, SnapshotContainer>()
   for (const service of config.services)
@@ -42,7 +44,12 @@ export function compileSnapshot(
     }
   const services = config.services.map((service) => compileService(service, identities, rings, stateOf))
   rings.forgetUnused()
-  return { key, unserved: config.unserved, services, containers }
+  const hairpin = config.hairpin && {
+    alias4: config.hairpin.alias4,
+    alias6: config.hairpin.alias6,
+    sources: distinctPrefixes(sources),
+  }
+  return { key, unserved: config.unserved, hairpin, services, containers }
 }
 
 function compileService(
@@ -59,6 +66,7 @@ function compileService(
     idleSeconds: service.affinity.idleSeconds,
     quota: service.quota,
     empty: service.empty,
+    replies: service.replies,
     members: service.containers.map((container) => ({
       container: identities.container(container.name),
       port: container.port ?? 0,
@@ -91,11 +99,13 @@ function buildRings(
 function compileFronts(service: ServiceConfig, address: Address, identities: Identities): Front[] {
   const scope = identities.scope(scopeName(service, address))
   if (service.ports === 'all') return [{ address, protocol: 0, port: 0, target: 0, scope }]
-  return service.ports.map(({ port, protocol, target }) => ({
-    address,
-    protocol: PROTOCOL_NUMBERS[protocol],
-    port,
-    target,
-    scope,
-  }))
+  return service.ports.flatMap((rule) =>
+    protocolsOf(rule).map((protocol) => ({
+      address,
+      protocol: PROTOCOL_NUMBERS[protocol],
+      port: rule.port,
+      target: rule.target,
+      scope,
+    })),
+  )
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Prefix } from './address.ts'
 import { serveApi } from './api/api.ts'
 import type { ContainersSource } from './api/containers.ts'
 import { buildStatus, type Status } from './api/status.ts'
@@ -14,7 +15,7 @@ import { loadKey } from './key.ts'
 import { lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
 import { serveMetrics } from './metrics/server.ts'
-import { bringUp, networkIntent, takeDown } from './network/network.ts'
+import { bringUp, networkIntent, readLocalSources, takeDown } from './network/network.ts'
 import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
 import { scopesOf } from './scope.ts'
@@ -89,8 +90,8 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
 
   const dataPlane = createNativeDataPlane(config.table)
   const daemon = new Daemon(options, log, dataPlane, loadKey(config.key, stateDir))
-  daemon.publish(config)
   opened.onClose(() => daemon.close())
+  await daemon.adopt(config)
   await daemon.restore()
 
   if (routes) {
@@ -124,9 +125,10 @@ class Daemon {
   readonly #rings: Rings
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
-  readonly #list = new ContainerList(() => this.publish(this.#config))
+  readonly #list = new ContainerList(() => this.#publish())
   readonly #health = new HealthChecks((changes) => this.#turn(changes), openEchoSocket)
   #config: Config
+  #sources: readonly Prefix[] = []
   #reloading: Promise<void> = Promise.resolve()
 
   constructor(options: DaemonOptions, log: Logger, dataPlane: DataPlane, key: Uint8Array) {
@@ -152,11 +154,24 @@ class Daemon {
     this.#store?.start()
   }
 
-  publish(config: Config): void {
+  /** Who is local is read anew, unlike when a container's state changes. */
+  async adopt(config: Config): Promise<void> {
+    this.#publish(config, await readLocalSources(networkIntent(config)))
+  }
+
+  #publish(config = this.#config, sources = this.#sources): void {
     this.#health.update(config)
     this.#dataPlane.publish(
-      compileSnapshot(this.#list.weighted(config), this.#identities, this.#key, this.#stateOf, this.#rings),
+      compileSnapshot(
+        this.#list.weighted(config),
+        this.#identities,
+        this.#key,
+        this.#stateOf,
+        this.#rings,
+        sources,
+      ),
     )
+    this.#sources = sources
     this.#config = config
   }
 
@@ -215,7 +230,7 @@ class Daemon {
 
   /** Published first: the log may wait for its reader. */
   #turn(changes: readonly HealthChange[]): void {
-    this.publish(this.#config)
+    this.#publish()
     for (const { container, isUp, failure, knownMs } of changes) {
       const publishedMs = Math.round(performance.now() - knownMs)
       if (isUp) this.#log.info({ container, publishedMs }, 'container is up')
@@ -243,13 +258,14 @@ class Daemon {
   /** The snapshot first: a packet for an address that is routed here but not served would go round until its TTL ends. */
   async #apply(next: Config): Promise<void> {
     const previous = this.#config
-    this.publish(next)
+    const sources = this.#sources
+    await this.adopt(next)
     if (!this.#options.routes) return
     const { runDir } = this.#options
     try {
       await bringUp(networkIntent(next), { runDir })
     } catch (error) {
-      this.publish(previous)
+      this.#publish(previous, sources)
       await bringUp(networkIntent(previous), { runDir })
       throw error
     }

@@ -46,6 +46,7 @@ export const addConfigOptions = (command: Command): Command =>
     .option('--queues <count>', 'TUN queues, one thread each (default: 1)')
     .option('--spin <time>', 'how long a thread looks again before it sleeps, 0 for never (default: 50us)')
     .option('--metrics <address:port>', 'where Prometheus may ask for metrics, such as 127.0.0.1:9464')
+    .option('--no-hairpin', 'containers and the host itself do not call the service')
 
 const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
   ...(sofar ?? []),
@@ -55,7 +56,8 @@ const collect = (value: string, sofar: readonly string[] | undefined): readonly 
 /** The config that the options name. Throws OnehopError when they contradict each other or the config is wrong. */
 export function readConfig(options: ConfigOptions): ReadConfig {
   if (options.config === undefined) return { config: configFromFlags(options), configPath: undefined }
-  const flags = SERVICE_FLAGS.filter((flag) => options[flag] !== undefined)
+  const flags: string[] = SERVICE_FLAGS.filter((flag) => options[flag] !== undefined)
+  if (options.hairpin === false) flags.push('no-hairpin')
   if (flags.length > 0)
     throw new OnehopError(
       'E_USAGE',

@@ -1,11 +1,5 @@
 import { Address4, Address6 } from 'ip-address'
-import { type Address, addressBits, isAddress4, maskAddress } from '../address.ts'
-
-/** An address and how many of its leading bits count; every bit after them is zero. */
-export interface Prefix {
-  readonly address: Address
-  readonly length: number
-}
+import { type Address, addressBits, covers, maskAddress, type Prefix } from '../address.ts'
 
 /**
  * Reads one address, strictly: no leading zeros (`010.1.1.1` is 8.1.1.1 to some programs), no missing parts,
@@ -62,6 +56,3 @@ const unusable = UNUSABLE.map(([text, kind]) => ({ prefix: parsePrefix(text)!, k
 export function unusableKind(address: Address): string | undefined {
   return unusable.find(({ prefix }) => covers(prefix, address))?.kind
 }
-
-const covers = (prefix: Prefix, address: Address): boolean =>
-  isAddress4(prefix.address) === isAddress4(address) && maskAddress(address, prefix.length) === prefix.address

@@ -17,6 +17,8 @@ export interface ServiceFlags {
   readonly queues?: string
   readonly spin?: string
   readonly metrics?: string
+  /** False: --no-hairpin. */
+  readonly hairpin?: boolean
 }
 
 /** A config from flags, through the same schema as a file's. Throws OnehopError E_CONFIG naming flag and value. */
@@ -31,6 +33,7 @@ export function configFromFlags(flags: ServiceFlags): Config {
     interfaces: readInterfaces(flags, draft),
     dataplane: readDataPlane(flags, draft),
     ...(flags.metrics === undefined ? {} : { metrics: draft.from('--metrics', ['metrics'], flags.metrics) }),
+    ...(flags.hairpin === false ? { hairpin: 'off' } : {}),
     services: [readService(flags, draft)],
   }
   draft.throwIfRefused()
@@ -204,6 +207,10 @@ function joinContainer(parts: readonly ContainerFlag[], i: number, draft: Draft)
 /** In the order of each key's first item. */
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
-  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
+  for (const item of items) {
+    const group = groups.get(keyOf(item))
+    if (group === undefined) groups.set(keyOf(item), [item])
+    else group.push(item)
+  }
   return groups
 }

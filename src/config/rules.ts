@@ -1,7 +1,16 @@
-import { type Address, formatAddress, isAddress4 } from '../address.ts'
+import { type Address, covers, formatAddress, formatPrefix, isAddress4 } from '../address.ts'
+import { aliasOf, aliasProblems } from './hairpin.ts'
 import { healthPortOf } from './health.ts'
 import { formatPath, type Issue, type Path } from './issue.ts'
-import type { ContainerConfig, InterfacesConfig, PortRule, ServiceConfig } from './schema.ts'
+import {
+  type Config,
+  type ContainerConfig,
+  type HairpinConfig,
+  type InterfacesConfig,
+  type PortRule,
+  protocolsOf,
+  type ServiceConfig,
+} from './schema.ts'
 
 export interface PlacedService {
   readonly path: Path
@@ -11,13 +20,15 @@ export interface PlacedService {
 /** What must hold between values that are each well formed. Every rule is one pass: 10,000 services are usual. */
 export function checkRules(
   services: readonly PlacedService[],
-  interfaces: InterfacesConfig | undefined,
+  frame: Pick<Config, 'interfaces' | 'hairpin'> | undefined,
 ): readonly Issue[] {
   return [
-    ...(interfaces ? checkInterfaces(interfaces) : []),
+    ...(frame ? checkInterfaces(frame.interfaces) : []),
+    ...(frame?.hairpin ? checkHairpin(frame.hairpin, services) : []),
     ...checkUnique(services.map(({ path, service }) => ({ path: [...path, 'name'], key: service.name }))),
     ...services.flatMap(checkService),
     ...checkFronts(services),
+    ...checkScopes(services),
     ...checkContainerAddresses(services),
     ...checkPublicAddresses(services),
   ]
@@ -153,10 +164,49 @@ function checkFronts(services: readonly PlacedService[]): Iterable<Issue> {
 function frontsOf(address: Address, ports: readonly PortRule[] | 'all', path: Path): Keyed[] {
   const shown = isAddress4(address) ? formatAddress(address) : `[${formatAddress(address)}]`
   if (ports === 'all') return [{ path: [...path, 'ports'], key: `${shown}/all` }]
-  return ports.map(({ port, protocol }, i) => ({
-    path: [...path, 'ports', i],
-    key: `${shown}:${port}/${protocol}`,
-  }))
+  return ports.flatMap((rule, i) =>
+    protocolsOf(rule).map((protocol) => ({
+      path: [...path, 'ports', i],
+      key: `${shown}:${rule.port}/${protocol}`,
+    })),
+  )
+}
+
+/** Who shares entries must remember sources alike: a client of one prefix length is not the prefix of another. */
+function* checkScopes(services: readonly PlacedService[]): Iterable<Issue> {
+  const first = new Map<string, { length: number; path: Path }>()
+  for (const { path, service } of services)
+    for (const { scope, family } of scopesOf(service)) {
+      const place = [...path, 'affinity', family]
+      const length = service.affinity[family]
+      const other = first.get(`${scope} ${family}`)
+      if (other === undefined) first.set(`${scope} ${family}`, { length, path: place })
+      else if (other.length !== length)
+        yield issue(
+          place,
+          `${length}, but ${other.length} at ${formatPath(other.path)}, and both share entries by ${scope}; expected the same`,
+        )
+    }
+}
+
+type PrefixKey = 'prefix4' | 'prefix6'
+
+/** Of those scopes that several services may share. */
+function scopesOf({ addresses, affinity }: ServiceConfig): { scope: string; family: PrefixKey }[] {
+  switch (affinity.scope) {
+    case 'service':
+      return []
+    case 'group':
+      return (['prefix4', 'prefix6'] as const).map((family) => ({
+        scope: `group "${affinity.group}"`,
+        family,
+      }))
+    case 'address':
+      return addresses.map((address) => ({
+        scope: `address ${formatAddress(address)}`,
+        family: isAddress4(address) ? 'prefix4' : 'prefix6',
+      }))
+  }
 }
 
 /** A container's name stands for one container everywhere, so it has one set of addresses. */
@@ -191,3 +241,29 @@ function* checkPublicAddresses(services: readonly PlacedService[]): Iterable<Iss
         )
     }
 }
+
+/** Local sources have one alias each, and nobody else has any of them. */
+function checkHairpin(hairpin: HairpinConfig, services: readonly PlacedService[]): Issue[] {
+  const { sources = [] } = hairpin
+  const problems = aliasProblems(hairpin, sources)
+  return [
+    ...problems.map(({ source, message }) => issue(['hairpin', 'sources', sources.indexOf(source)], message)),
+    ...services.flatMap(({ path, service }) =>
+      addressesOf(service).flatMap(({ place, address }) => {
+        const alias = aliasOf(hairpin, { address })
+        const message = `${formatAddress(address)} is within ${alias.key} ${formatPrefix(alias)}; expected another address, or another alias prefix`
+        return covers(alias, address) ? [issue([...path, ...place], message)] : []
+      }),
+    ),
+  ]
+}
+
+const addressesOf = ({ addresses, containers }: ServiceConfig): { place: Path; address: Address }[] => [
+  ...addresses.map((address, i) => ({ place: ['addresses', i], address })),
+  ...containers.flatMap((container, i) =>
+    (['address', 'address6'] as const).flatMap((family) => {
+      const address = container[family]
+      return address === undefined ? [] : [{ place: ['containers', i, family], address }]
+    }),
+  ),
+]

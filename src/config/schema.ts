@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Address, formatAddress, isAddress4 } from '../address.ts'
+import { type Address, formatAddress, isAddress4, type Prefix } from '../address.ts'
 import { parseAddress, parsePrefix, unusableKind } from './address.ts'
 import { parseDurationUs } from './duration.ts'
 
@@ -11,6 +11,8 @@ export interface Config {
   readonly key: string | undefined
   /** What other ports of a public address get: a TCP RST or ICMP unreachable, or silence. */
   readonly unserved: 'reject' | 'drop'
+  /** Undefined: off. */
+  readonly hairpin: HairpinConfig | undefined
   readonly table: TableConfig
   /** The folder that keeps the table, absolute; undefined: one of the daemon's own state directory. */
   readonly store?: string | 'off' | undefined
@@ -25,6 +27,14 @@ export interface InterfacesConfig {
   readonly bridges: readonly string[]
   /** Empty: the interfaces of the default routes, looked up at start. */
   readonly uplinks: readonly string[]
+}
+
+/** How containers and the host itself call public addresses: src/pipeline/hairpin.ts. */
+export interface HairpinConfig {
+  readonly alias4: Prefix
+  readonly alias6: Prefix
+  /** Who is local. Undefined: the bridges' networks and the host's own addresses, read when they are needed. */
+  readonly sources: readonly Prefix[] | undefined
 }
 
 export interface TableConfig {
@@ -63,14 +73,22 @@ export interface ServiceConfig {
   readonly quota?: number | undefined
   /** What a client gets when no container can take it. */
   readonly empty: 'reject' | 'drop'
+  /** What makes a packet from a container an answer: its endpoint, or a flow remembered there. */
+  readonly replies: 'endpoint' | 'flow'
 }
 
 /** `80/tcp->8080`: the public port, the protocol and the container's port. */
 export interface PortRule {
   readonly port: number
-  readonly protocol: 'tcp' | 'udp'
+  readonly protocol: Protocol | 'any'
   readonly target: number
 }
+
+export type Protocol = 'tcp' | 'udp'
+
+/** `any` is every protocol that has ports. */
+export const protocolsOf = ({ protocol }: PortRule): readonly Protocol[] =>
+  protocol === 'any' ? ['tcp', 'udp'] : [protocol]
 
 export interface ContainerConfig {
   readonly name: string
@@ -125,7 +143,7 @@ export interface AffinityConfig {
 }
 
 export interface PinConfig {
-  readonly source: { readonly address: Address; readonly length: number }
+  readonly source: Prefix
   readonly container: string
 }
 
@@ -143,6 +161,18 @@ export const CONFIG_DEFAULTS = {
   probation: 65_536,
   flows: 65_536,
   idleSeconds: 3 * 3600,
+  /**
+   * Class E, "reserved for future use" since RFC 1112 section 4: no address of it was ever given out, routers on the way
+   * drop it, and Linux forwards it like any other (net/ipv4/route.c has nothing against it). Its 28 bits keep 10/8,
+   * 172.16/12 and 192.168/16 apart.
+   */
+  alias4: '240.0.0.0/4',
+  /**
+   * "Reserved by IETF" in IANA's IPv6 address space registry, as all but 2000::/3 and a few corners (RFC 4291 section 4);
+   * Linux takes any first three bits but 000 and 111 for global unicast (__ipv6_addr_type). Its 125 bits keep every
+   * address of 2000::/3 apart from every other and from fd00::/8.
+   */
+  alias6: '4000::/3',
 } as const
 
 const SECOND_US = 1_000_000
@@ -186,12 +216,12 @@ function tryParse<T>(value: string, parse: (value: string) => T | undefined): T 
 }
 
 /** A mapping with these keys and no others. The message of an unknown key lists the known ones for validate.ts. */
-const mapping = <Shape extends z.ZodRawShape>(shape: Shape) =>
+const mapping = <Shape extends z.ZodRawShape>(shape: Shape, otherwise = '') =>
   z.strictObject(shape, {
     error: ({ code }) =>
       code === 'unrecognized_keys'
         ? Object.keys(shape).join(' ')
-        : `a mapping with ${Object.keys(shape).join(', ')}`,
+        : `${otherwise}a mapping with ${Object.keys(shape).join(', ')}`,
   })
 
 const list = <Item extends z.ZodType>(item: Item, expected: string) => z.array(item, expected)
@@ -233,17 +263,21 @@ const prefix = text(
   parsePrefix,
 )
 
-const PORT_RULE = 'PORT/tcp or PORT/udp, with ->TARGET where the container has another port (80/tcp->8080)'
+const PORT_RULE =
+  'PORT/tcp, PORT/udp or PORT/any, with ->TARGET where the container has another port (80/tcp->8080)'
 
 /** `80/tcp`, `80/tcp->8080`; 'all' is let through for the list that it must stand alone in. */
 const portRule = text(PORT_RULE, (value): PortRule | 'all' | undefined => {
   if (value === 'all') return value
-  const [, port, protocol, target] = /^([0-9]{1,5})\/(tcp|udp)(?:->([0-9]{1,5}))?$/.exec(value) ?? []
-  if (port === undefined || (protocol !== 'tcp' && protocol !== 'udp')) return undefined
+  const [, port, protocol, target] = /^([0-9]{1,5})\/(tcp|udp|any)(?:->([0-9]{1,5}))?$/.exec(value) ?? []
+  if (port === undefined || !isProtocol(protocol)) return undefined
   const rule = { port: Number(port), protocol, target: Number(target ?? port) } as const
   if (!isPort(rule.port) || !isPort(rule.target)) throw new Unfit('ports from 1 to 65535')
   return rule
 })
+
+const isProtocol = (text: string | undefined): text is PortRule['protocol'] =>
+  text === 'tcp' || text === 'udp' || text === 'any'
 
 const isPort = (port: number): boolean => port >= 1 && port <= 65_535
 
@@ -297,6 +331,30 @@ const interfaces = mapping({
 })
 
 const MOST_ENTRIES = 2 ** 27
+const aliasPrefix = (family: 4 | 6) =>
+  text(`an IPv${family} prefix such as ${CONFIG_DEFAULTS[`alias${family}`]}`, (value) => {
+    const parsed = parsePrefix(value)
+    if (parsed === undefined || isAddress4(parsed.address) !== (family === 4)) return undefined
+    usable(parsed.address)
+    return parsed
+  })
+
+const MOST_SOURCES = 4096
+const SOURCES = `a list such as [10.77.0.0/16, "fd77::/64"], at most ${MOST_SOURCES}`
+
+const hairpin = z.preprocess(
+  (value) => (value === 'off' ? undefined : value),
+  mapping(
+    {
+      alias4: aliasPrefix(4).prefault(CONFIG_DEFAULTS.alias4),
+      alias6: aliasPrefix(6).prefault(CONFIG_DEFAULTS.alias6),
+      sources: list(prefix, SOURCES).max(MOST_SOURCES, SOURCES).optional(),
+    },
+    'off, or ',
+  )
+    .transform(({ alias4, alias6, sources }): HairpinConfig => ({ alias4, alias6, sources }))
+    .optional(),
+)
 
 const table = mapping({
   capacity: integer(1, MOST_ENTRIES).default(CONFIG_DEFAULTS.capacity),
@@ -472,6 +530,7 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),
   quota: integer(1, MOST_ENTRIES).optional(),
   empty: oneOf('reject', 'drop').default('reject'),
+  replies: oneOf('endpoint', 'flow').default('endpoint'),
 })
 
 /** All but the services, which are validated one by one so that one bad service does not hide what is wrong in the rest. */
@@ -480,6 +539,7 @@ export const frameSchema = mapping({
   interfaces,
   key: key.optional(),
   unserved: oneOf('reject', 'drop').default('reject'),
+  hairpin: hairpin.prefault({}),
   table: table.prefault({}),
   store: store.optional(),
   dataplane: dataplane.prefault({}),

@@ -13,8 +13,7 @@ export function validateConfig(value: unknown): Config | readonly Issue[] {
     if (service.success) services.push({ path: ['services', i], service: service.data })
     else issues.push(...service.error.issues.flatMap((issue) => describe(issue, value, ['services', i])))
   }
-  for (const issue of checkRules(services, frame.success ? frame.data.interfaces : undefined))
-    issues.push(issue)
+  for (const issue of checkRules(services, frame.success ? frame.data : undefined)) issues.push(issue)
   if (issues.length > 0 || !frame.success) return issues
   return {
     ...frame.data,

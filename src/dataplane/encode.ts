@@ -1,7 +1,8 @@
-import { addressBytes, isAddress4 } from '../address.ts'
+import { addressBytes, isAddress4, type Prefix } from '../address.ts'
 import type {
   ContainerState,
   Front,
+  Hairpin,
   Member,
   Pin,
   Snapshot,
@@ -15,9 +16,11 @@ import type {
  *
  * | what | fields |
  * | --- | --- |
- * | snapshot | magic "1hop", version u32 (1), key 16 bytes, unserved u8 (0 reject, 1 drop), containers, services |
+ * | snapshot | magic "1hop", version u32 (2), key 16 bytes, unserved u8 (0 reject, 1 drop), hairpin u8 (0 off, 1 on), and if on alias4, alias6 and sources; containers, services |
+ * | alias4, alias6 | length u8, prefix |
+ * | source | is v6 u8, length u8, prefix |
  * | container | id u32, state u8 (position in STATES), has address4 u8, has address6 u8, address4, address6 |
- * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), has one ring u8, idle seconds u32, quota u32 (2^32 - 1: none), members, pins, fronts, ring4, ring6 unless there is one ring |
+ * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), has one ring u8, idle seconds u32, quota u32 (2^32 - 1: none), members, pins, fronts, ring4, ring6 unless there is one ring |
  * | member | container u32 (position in containers), port u16 |
  * | pin | is v6 u8, length u8, member u16 (position in members), prefix |
  * | front | is v6 u8, protocol u8, port u16, target u16, scope u32, address |
@@ -34,15 +37,32 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   writer.u32(VERSION)
   writer.bytes(snapshot.key)
   writer.boolean(snapshot.unserved === 'drop')
+  writeHairpin(writer, snapshot.hairpin)
   writer.list(containers, (container) => writeContainer(writer, container))
   writer.list(snapshot.services, (service) => writeService(writer, service, positions))
   return writer.written()
 }
 
 const MAGIC = new TextEncoder().encode('1hop')
-const VERSION = 1
+const VERSION = 2
 const NO_QUOTA = 0xffff_ffff
 const STATES: readonly ContainerState[] = ['ready', 'draining', 'down']
+
+function writeHairpin(writer: ByteWriter, hairpin: Hairpin | undefined): void {
+  writer.boolean(hairpin !== undefined)
+  if (hairpin === undefined) return
+  writePrefix(writer, hairpin.alias4)
+  writePrefix(writer, hairpin.alias6)
+  writer.list(hairpin.sources, (source) => {
+    writer.boolean(!isAddress4(source.address))
+    writePrefix(writer, source)
+  })
+}
+
+function writePrefix(writer: ByteWriter, { address, length }: Prefix): void {
+  writer.u8(length)
+  writer.bytes(addressBytes(address))
+}
 
 function writeContainer(writer: ByteWriter, { id, state, address4, address6 }: SnapshotContainer): void {
   writer.u32(id)
@@ -64,6 +84,7 @@ function writeService(
   writer.u8(service.prefix4)
   writer.u8(service.prefix6)
   writer.boolean(service.empty === 'drop')
+  writer.boolean(service.replies === 'flow')
   writer.boolean(hasOneRing)
   writer.u32(service.idleSeconds)
   writer.u32(service.quota ?? NO_QUOTA)

@@ -5,6 +5,7 @@ import type { Host, Link, Rule } from './host.ts'
 import type { NetworkIntent } from './intent.ts'
 import { MARK_MASK, numbersOf, ROUTE_PROTOCOL } from './numbers.ts'
 import { HOST_ITSELF, isOwnRoute, isOwnRule, isOwnTun, resolveUplinks } from './setup.ts'
+import { hairpinConflicts } from './sources.ts'
 
 /** What stands in the way of a set-up, each with what was expected. Pure; empty: nothing does. */
 export function findConflicts(intent: NetworkIntent, host: Host): readonly string[] {
@@ -14,6 +15,7 @@ export function findConflicts(intent: NetworkIntent, host: Host): readonly strin
     ...tunConflicts(intent.tun, host),
     ...addressConflicts(intent, host),
     ...routeConflicts(intent, host),
+    ...hairpinConflicts(intent, host),
     ...ruleConflicts(intent, host),
     ...filterConflicts(intent.tun, host),
   ]

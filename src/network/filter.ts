@@ -128,6 +128,9 @@ function chains(tun: string, mark: number): Readonly<Record<string, readonly Fil
     // What comes back unchanged is tracked as if it had never been in the TUN: it may be the answer to a
     // connection that the host's NAT made.
     emitted: [
+      // They end the host's own calls, which its connection tracking has seen leave; a firewall wants to know them again.
+      { comment: 'answers to the host', rule: 'ip saddr @public4 fib daddr type local accept' },
+      { comment: 'answers to the host, IPv6', rule: 'ip6 saddr @public6 fib daddr type local accept' },
       { comment: 'answers, rewritten', rule: 'ip saddr @public4 notrack accept' },
       { comment: 'answers, rewritten, IPv6', rule: 'ip6 saddr @public6 notrack accept' },
       {

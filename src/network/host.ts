@@ -43,6 +43,7 @@ export interface HostAddress {
   readonly ifname: string
   /** As text, without its prefix length. */
   readonly local: string
+  readonly prefixlen: number
 }
 
 /** `ip -j -N route`; `dst` is `default`, an address, or a prefix. */
@@ -50,6 +51,7 @@ export interface Route {
   readonly family: Family
   readonly dst: string
   readonly dev?: string
+  readonly metric?: number
   readonly gateway?: string
   readonly via?: unknown
   readonly protocol?: string
@@ -121,10 +123,13 @@ const ipJson = async <T>(...args: string[]): Promise<readonly T[]> =>
 /** iproute2 prints nothing at all where a list is empty; its own JSON is taken at its word. */
 const parse = <T>(text: string): readonly T[] => (text.trim() === '' ? [] : JSON.parse(text)) as readonly T[]
 
-async function readAddresses(): Promise<readonly HostAddress[]> {
-  const links = await ipJson<{ ifname: string; addr_info: { local?: string }[] }>('address', 'show')
+export async function readAddresses(): Promise<readonly HostAddress[]> {
+  type Own = { readonly local?: string; readonly prefixlen: number }
+  const links = await ipJson<{ ifname: string; addr_info: readonly Own[] }>('address', 'show')
   return links.flatMap(({ ifname, addr_info }) =>
-    (addr_info ?? []).flatMap(({ local }) => (local === undefined ? [] : [{ ifname, local }])),
+    (addr_info ?? []).flatMap(({ local, prefixlen }) =>
+      local === undefined ? [] : [{ ifname, local, prefixlen }],
+    ),
   )
 }
 

@@ -1,5 +1,12 @@
 import { type Address, isAddress4 } from '../address.ts'
-import type { Config, ContainerConfig, PortRule, ServiceConfig } from '../config/schema.ts'
+import {
+  type Config,
+  type ContainerConfig,
+  type HairpinConfig,
+  type Protocol,
+  protocolsOf,
+  type ServiceConfig,
+} from '../config/schema.ts'
 
 /** What the network set-up must make stand for a config: nothing in it depends on the host. */
 export interface NetworkIntent {
@@ -9,6 +16,8 @@ export interface NetworkIntent {
   readonly uplinks: readonly string[]
   /** What is routed into the TUN; each once. */
   readonly publicAddresses: readonly Address[]
+  /** Undefined: off. */
+  readonly hairpin: HairpinConfig | undefined
   /** Where containers answer from, each once. */
   readonly endpoints: readonly Endpoint[]
   /** Addresses of containers that serve `all`: every protocol and port of theirs may be an answer. */
@@ -19,7 +28,7 @@ export interface NetworkIntent {
 
 export interface Endpoint {
   readonly address: Address
-  readonly protocol: PortRule['protocol']
+  readonly protocol: Protocol
   readonly port: number
 }
 
@@ -32,6 +41,7 @@ export function networkIntent(config: Config): NetworkIntent {
     bridges: interfaces.bridges,
     uplinks: interfaces.uplinks,
     publicAddresses: unique(services.flatMap(({ addresses }) => addresses)),
+    hairpin: config.hairpin,
     endpoints: [...new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint])).values()],
     wholeContainers: unique(whole.flatMap(containerAddresses)),
     containers: unique(services.flatMap(containerAddresses)),
@@ -47,7 +57,9 @@ function serviceEndpoints(service: ServiceConfig): Endpoint[] {
   if (ports === 'all') return []
   return service.containers.flatMap((container) =>
     servingAddresses(container, service).flatMap((address) =>
-      ports.map(({ protocol, target }) => ({ address, protocol, port: container.port ?? target })),
+      ports.flatMap((rule) =>
+        protocolsOf(rule).map((protocol) => ({ address, protocol, port: container.port ?? rule.target })),
+      ),
     ),
   )
 }

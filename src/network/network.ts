@@ -1,12 +1,15 @@
 import { closeSync, openSync } from 'node:fs'
+import type { Prefix } from '../address.ts'
+import { aliasProblems } from '../config/hairpin.ts'
 import { OnehopError } from '../errors.ts'
 import { applyStep, formatStep } from './apply.ts'
 import { findConflicts } from './conflicts.ts'
-import { type Host, readHost } from './host.ts'
+import { type Host, readAddresses, readHost } from './host.ts'
 import type { NetworkIntent } from './intent.ts'
 import { withNetworkLock } from './lock.ts'
 import { type NetworkReport, reportSetup } from './report.ts'
 import { EMPTY_SETUP, type Setup, standingSetup, wantedSetup } from './setup.ts'
+import { localSources } from './sources.ts'
 import { type Step, steps } from './transition.ts'
 
 export { type NetworkIntent, networkIntent } from './intent.ts'
@@ -130,4 +133,18 @@ export async function showNetwork(
   const host = await readHost(tun, runDir)
   const standing = standingSetup(tun, host)
   return reportSetup(tun, standing, intent === undefined ? undefined : wantedSetup(intent, host), host)
+}
+
+/**
+ * Who is local as the data plane must know it. Throws OnehopError E_NETWORK when two of them cannot be told apart by their
+ * aliases.
+ */
+export async function readLocalSources(intent: NetworkIntent): Promise<readonly Prefix[]> {
+  const { hairpin } = intent
+  if (hairpin === undefined) return []
+  const sources = localSources(intent, hairpin.sources === undefined ? await readAddresses() : [])
+  const problems = aliasProblems(hairpin, sources)
+  if (problems.length > 0)
+    throw new OnehopError('E_NETWORK', problems.map(({ message }) => message).join('\n'))
+  return sources
 }

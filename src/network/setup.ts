@@ -1,4 +1,4 @@
-import { type Address, formatAddress, isAddress4, maskAddress } from '../address.ts'
+import { type Address, covers, formatAddress, formatPrefix, isAddress4, type Prefix } from '../address.ts'
 import { parseAddress, parsePrefix } from '../config/address.ts'
 import { standingAccepts, wantedAccepts } from './accepts.ts'
 import { type Filter, isOwnTable, standingFilter, wantedFilter } from './filter.ts'
@@ -22,7 +22,7 @@ export interface Setup {
   /** Of the journal, and so maybe not yet or no longer what the kernel has. */
   readonly sysctls: readonly SysctlEntry[]
   readonly accepts: ReadonlySet<string>
-  /** The public addresses' routes. */
+  /** The public addresses' routes, and the alias prefixes'. */
   readonly routes: ReadonlySet<string>
   readonly proxies: ReadonlySet<string>
 }
@@ -78,7 +78,10 @@ export function wantedSetup(intent: NetworkIntent, host: Host): Setup {
     ]),
     sysctls: wantedEntries(tun, wantedSysctls(needs, host), host),
     accepts: wantedAccepts(host.acceptChains),
-    routes: new Set(publicAddresses.map((address) => routeText(tun, address))),
+    routes: new Set([
+      ...wantedAliases(intent, has4, has6).map((alias) => aliasRouteText(tun, alias)),
+      ...publicAddresses.map((address) => routeText(tun, address)),
+    ]),
     proxies: new Set(proxies.map(({ address, dev }) => proxyText(address, dev))),
   }
 }
@@ -119,6 +122,17 @@ const tunRouteText = (dev: string, prefix: string, table = numbersOf(dev).table)
 const routeText = (tun: string, address: Address): string =>
   `${formatAddress(address)} dev ${tun} proto ${ROUTE_PROTOCOL}`
 
+/**
+ * Where the host's own ICMP errors for an alias go, and what makes an alias a source that reverse path filters believe. The
+ * metric lets TUNs have one alias prefix side by side.
+ */
+const aliasRouteText = (tun: string, alias: Prefix, metric = numbersOf(tun).preference): string =>
+  `${formatPrefix(alias)} dev ${tun} proto ${ROUTE_PROTOCOL} metric ${metric}`
+
+/** Of the families that have a public address to call. */
+const wantedAliases = ({ hairpin }: NetworkIntent, has4: boolean, has6: boolean): readonly Prefix[] =>
+  hairpin === undefined ? [] : [...(has4 ? [hairpin.alias4] : []), ...(has6 ? [hairpin.alias6] : [])]
+
 const proxyText = (address: Address, dev: string): string =>
   `${formatAddress(address)} dev ${dev} protocol ${ROUTE_PROTOCOL}`
 
@@ -135,11 +149,7 @@ function wantedProxies(
 ): readonly WantedProxy[] {
   const onLink = host.routes.flatMap((route) => onLinkPrefix(route, uplinks))
   return addresses.flatMap((address) => {
-    const devices = onLink.filter(
-      ({ prefix }) =>
-        isAddress4(prefix.address) === isAddress4(address) &&
-        maskAddress(address, prefix.length) === prefix.address,
-    )
+    const devices = onLink.filter(({ prefix }) => covers(prefix, address))
     return unique(devices.map(({ dev }) => dev)).map((dev) => ({ address, dev }))
   })
 }
@@ -170,7 +180,7 @@ export function standingSetup(tun: string, host: Host): Setup {
     routes: new Set(
       host.routes
         .filter((route) => isOwnRoute(tun, route))
-        .flatMap(({ dst }) => addressesOf(dst).map((address) => routeText(tun, address))),
+        .flatMap((route) => standingRouteTexts(tun, route)),
     ),
     proxies: standingProxies(tun, host),
   }
@@ -181,6 +191,12 @@ const ANYWHERE = { 4: '0.0.0.0/0', 6: '::/0' } as const
 const addressesOf = (text: string): readonly Address[] => {
   const address = parseAddress(text)
   return address === undefined ? [] : [address]
+}
+
+function standingRouteTexts(tun: string, { dst, metric }: Route): readonly string[] {
+  if (!dst.includes('/')) return addressesOf(dst).map((address) => routeText(tun, address))
+  const alias = parsePrefix(dst)
+  return alias === undefined ? [] : [aliasRouteText(tun, alias, metric)]
 }
 
 export const isOwnRoute = (tun: string, { dev, protocol }: Route): boolean =>

@@ -1,5 +1,5 @@
 /** ICMP (RFC 792) and ICMPv6 (RFC 4443): the header both share, and the types onehop reads or writes. */
-export const ICMP = { type: 0, code: 1, checksum: 2, pointer: 4, headerLength: 8 } as const
+export const ICMP = { type: 0, code: 1, checksum: 2, identifier: 4, pointer: 4, headerLength: 8 } as const
 
 export const ICMP4 = {
   protocol: 1,

@@ -14,12 +14,14 @@ import { decide } from './decide.ts'
 import { addressOf, sourceKey, type Way } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
+import { disguise } from './hairpin.ts'
 import { forwardQuoted } from './quoted.ts'
 import { rewriteEnd } from './rewrite.ts'
 import type { Member } from './snapshot.ts'
 
 /** A packet to a public address: find the way in, decide, remember, rewrite. It never passes: see pipeline.ts. */
 export function forward(packet: Packet, state: PipelineState, offload: Offload): Outcome {
+  if (state.lookup.aliases.isAlias(packet.source)) return drop('stray-alias', packet)
   if (isIcmpError(packet)) return forwardQuoted(packet, state, isPartial(packet, offload))
   if (isAuthenticated(packet)) return drop('authenticated', packet)
   if (lacksChecksum(packet) && !isPartial(packet, offload)) return drop('no-checksum', packet)
@@ -61,12 +63,13 @@ function rewriteToContainer(
   const address = addressOf(lookup.snapshot.containers.get(member.container)!, packet.destination)!
   const port = way.front.protocol === 0 ? 0 : member.port || way.front.target
   const endpointPort = port || packet.destinationPort
-  if (lookup.isShared(address, packet.protocol, endpointPort))
+  if (lookup.needsFlow(address, packet.protocol, endpointPort))
     flows.remember(flowOf(packet, 'source', address, endpointPort), {
       address: packet.destination,
       port: packet.destinationPort,
     })
   rewriteEnd(packet, 'destination', address, port, isPartial)
+  disguise(packet, 'source', lookup.aliases, isPartial)
 }
 
 /** A public address, but no service on that port. */
@@ -114,6 +117,7 @@ const answer = (
 
 const drop = (
   reason:
+    | 'stray-alias'
     | 'authenticated'
     | 'no-checksum'
     | 'unsupported'

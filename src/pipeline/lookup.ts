@@ -3,6 +3,7 @@ import type { Packet } from '../packet/packet.ts'
 import { TCP } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
 import type { SourceKey } from '../table/source.ts'
+import { Aliases } from './hairpin.ts'
 import type { Front, Pin, Snapshot, SnapshotContainer, SnapshotService } from './snapshot.ts'
 
 /** A public way in, with the service it belongs to. */
@@ -19,6 +20,7 @@ export interface EndpointWay extends Way {
 /** A snapshot with the indexes that packets are looked up in. */
 export class SnapshotLookup {
   readonly snapshot: Snapshot
+  readonly aliases: Aliases
   readonly #publicAddresses = new Set<Address>()
   readonly #ways = new Map<string, Way>()
   readonly #endpoints = new Map<string, EndpointWay[]>()
@@ -27,6 +29,7 @@ export class SnapshotLookup {
 
   constructor(snapshot: Snapshot) {
     this.snapshot = snapshot
+    this.aliases = new Aliases(snapshot.hairpin)
     for (const service of snapshot.services)
       for (const front of service.fronts) {
         this.#publicAddresses.add(front.address)
@@ -55,9 +58,9 @@ export class SnapshotLookup {
     return this.#waysTo(packet.source, hasPorts(packet) ? packet.protocol : 0, packet.sourcePort)
   }
 
-  /** Whether several ways lead to this endpoint, so that its answers need the flow to tell which. */
-  isShared(address: Address, protocol: number, port: number): boolean {
-    return this.#waysTo(address, protocol, port).length > 1
+  /** Whether the flows at this endpoint are to be remembered. */
+  needsFlow(address: Address, protocol: number, port: number): boolean {
+    return needsFlow(this.#waysTo(address, protocol, port))
   }
 
   /** Seconds an entry of this scope may stay unseen: the longest of the services that share it; 0 when gone. */
@@ -88,6 +91,14 @@ export class SnapshotLookup {
     }
   }
 }
+
+/** Whether answers need the flow to tell which way they belong to, or that they are any's. */
+export const needsFlow = (ways: readonly EndpointWay[]): boolean =>
+  ways.length > 1 || ways.some(({ service }) => service.replies === 'flow')
+
+/** Whether what no flow belongs to is for the container's own address. */
+export const isOnlyByFlow = (ways: readonly EndpointWay[]): boolean =>
+  ways.every(({ service }) => service.replies === 'flow')
 
 /** Only these have ports to map; everything else goes by address alone. */
 const hasPorts = (packet: Packet): boolean =>

@@ -1,4 +1,6 @@
 import type { Address } from '../address.ts'
+import { load16 } from '../packet/bytes.ts'
+import { ICMP } from '../packet/icmp.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { Flow } from '../table/flows.ts'
 import { REASONS, type Reason, VERDICTS, type Verdict } from './verdict.ts'
@@ -32,7 +34,10 @@ export function codeOf(verdict: Verdict, reason: Reason): number {
 /** The bytes that leave: trailing link-layer padding stays behind. */
 export const wholePacket = (packet: Packet): Uint8Array => packet.bytes.subarray(0, packet.length)
 
-/** The flow of a request at the endpoint it was sent to, or of the endpoint's answer. */
+/**
+ * The flow of a request at the endpoint it was sent to, or of the endpoint's answer. A program that sends echo requests
+ * tells its own by their identifier, which stands for the client's port.
+ */
 export const flowOf = (
   packet: Packet,
   client: 'source' | 'destination',
@@ -41,7 +46,9 @@ export const flowOf = (
 ): Flow => ({
   protocol: packet.protocol,
   client: packet[client],
-  clientPort: client === 'source' ? packet.sourcePort : packet.destinationPort,
+  clientPort: packet.icmpType < 0 ? packet[`${client}Port`] : echoIdentifier(packet),
   endpoint,
   endpointPort,
 })
+
+const echoIdentifier = ({ bytes, transport }: Packet): number => load16(bytes, transport + ICMP.identifier)

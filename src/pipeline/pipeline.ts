@@ -6,7 +6,7 @@ import type { ErrorBudget } from './budget.ts'
 import { forward } from './forward.ts'
 import type { SnapshotLookup } from './lookup.ts'
 import { codeOf, type Outcome } from './outcome.ts'
-import { reply } from './reply.ts'
+import { reply, replyToAlias } from './reply.ts'
 
 /** All that a packet's outcome depends on besides its bytes. */
 export interface PipelineState {
@@ -31,8 +31,10 @@ export function processPacket(
   const packet = parsePacket(bytes)
   if (typeof packet === 'string') return malformed(packet)
   if (!isOffloadSound(packet, offload)) return malformed('bad-offload')
-  return state.lookup.isPublic(packet.destination)
-    ? forward(packet, state, offload)
+  const { lookup } = state
+  if (lookup.isPublic(packet.destination)) return forward(packet, state, offload)
+  return lookup.aliases.isAlias(packet.destination)
+    ? replyToAlias(packet, state, isPartial(packet, offload))
     : reply(packet, state, isPartial(packet, offload))
 }
 

@@ -6,54 +6,69 @@ import { isEchoReply, isEchoRequest, isIcmp, isRewritable, type Packet } from '.
 import { otherWay, parseQuoted } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
 import { decide } from './decide.ts'
-import { addressOf, type EndpointWay, sourceKey, type Way } from './lookup.ts'
+import { disguise } from './hairpin.ts'
+import { addressOf, type EndpointWay, isOnlyByFlow, needsFlow, sourceKey, type Way } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
-import { rewriteEnd, type Side } from './rewrite.ts'
+import { rewriteEnd } from './rewrite.ts'
 import type { Member } from './snapshot.ts'
 
 /**
  * ICMP errors about packets that onehop rewrote. Whoever sent one, it concerns the flow that it quotes: the quoted
  * packet decides, and is restored to what the error's receiver had sent (RFC 5508 section 4). Nothing is remembered
  * or proved by an error, for anyone who can guess a flow can make one up.
+ *
+ * Containers see local sources under their aliases (hairpin.ts), those of errors too: one that a container causes itself
+ * must not come from its own address.
  */
 
 /** To a public address, about an answer that went out from there: to the container that sent the answer. */
 export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
   const quoted = parseQuoted(packet)
+  const { lookup } = state
   if (quoted === undefined || quoted.source !== packet.destination || !isOfFlow(quoted, isEchoReply))
     return drop('unrelated', packet)
+  if (lookup.aliases.isAlias(quoted.destination)) return drop('unrelated', packet)
   const request = otherWay(quoted)
-  const way = state.lookup.way(request)
+  const way = lookup.way(request)
   if (way === undefined) return drop(quoted.isFragment ? 'fragment' : 'unrelated', packet)
 
   const key = sourceKey(way, request.source)
-  const entry = state.table.lookup(key, state.now, state.lookup.idleOf(key.scope))
-  const decision = decide(request, way, state.lookup, entry)
+  const entry = state.table.lookup(key, state.now, lookup.idleOf(key.scope))
+  const decision = decide(request, way, lookup, entry)
   if (decision.reason === 'no-container') return drop('no-container', packet, way.service.id)
 
   const { member } = decision
-  const container = state.lookup.snapshot.containers.get(member.container)!
-  const address = addressOf(container, packet.destination)!
-  rewriteError(packet, quoted, 'destination', address, endpointPort(way, member), isPartial)
+  const address = addressOf(lookup.snapshot.containers.get(member.container)!, packet.destination)!
+  rewriteQuoted(packet, quoted, isPartial, () => {
+    rewriteEnd(quoted, 'source', address, endpointPort(way, member), false)
+    disguise(quoted, 'destination', lookup.aliases, false)
+  })
+  rewriteEnd(packet, 'destination', address, 0, isPartial)
+  disguise(packet, 'source', lookup.aliases, isPartial)
   return leaving('forward', packet, way, member.container, key.source)
 }
 
 /** From the containers' side, about a request: to the client, who knows nothing but the public address. */
 export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
   const quoted = parseQuoted(packet)
-  if (quoted === undefined || quoted.source !== packet.destination || !isOfFlow(quoted, isEchoRequest))
-    return pass('not-ours', packet)
-  const answer = otherWay(quoted)
+  if (quoted === undefined || !isOfFlow(quoted, isEchoRequest)) return pass('not-ours', packet)
+  const client = state.lookup.aliases.sourceOf(quoted.source) ?? quoted.source
+  if (client !== packet.destination) return pass('not-ours', packet)
+  const answer = { ...otherWay(quoted), destination: client }
   const ways = state.lookup.endpointWays(answer)
   if (ways.length === 0) return pass('not-ours', packet)
   const asked = ways.filter((way) => hasAsked(answer, way, state))
   if (asked.length === 0) return pass('unknown-client', packet)
-  const way = ways.length === 1 ? ways[0] : asked.find(isOfEnd(answer, state))
-  if (way === undefined) return drop('unknown-flow', packet)
+  const way = needsFlow(ways) ? asked.find(isOfEnd(answer, state)) : ways[0]
+  if (way === undefined) return isOnlyByFlow(asked) ? pass('unknown-flow', packet) : drop('unknown-flow', packet)
 
   const { address, port } = way.front
-  rewriteError(packet, quoted, 'source', address, port, isPartial)
+  rewriteQuoted(packet, quoted, isPartial, () => {
+    rewriteEnd(quoted, 'destination', address, port, false)
+    if (client !== quoted.source) rewriteEnd(quoted, 'source', client, 0, false)
+  })
+  rewriteEnd(packet, 'source', address, 0, isPartial)
   return leaving('reply', packet, way, way.container.id, sourceKey(way, packet.destination).source)
 }
 
@@ -76,25 +91,17 @@ function isOfEnd(answer: Packet, { flows }: PipelineState): (way: EndpointWay) =
 }
 
 /**
- * One end of the error, and the opposite one of what it quotes. ICMP's checksum covers both, so it changes by what
- * changed in the quoted headers; a partial one is finished by the device that sums up the bytes as they then are.
+ * Runs `rewrite` on what an error quotes. ICMP's checksum covers that, so it changes by what changed in the quoted headers;
+ * a partial one is finished by the device that sums up the bytes as they then are.
  */
-function rewriteError(
-  packet: Packet,
-  quoted: Packet,
-  side: Side,
-  address: Address,
-  port: number,
-  isPartial: boolean,
-): void {
+function rewriteQuoted(packet: Packet, quoted: Packet, isPartial: boolean, rewrite: () => void): void {
   // Up to the last field that changes; an even length, as the quote starts a word of the checksum's.
   const end = Math.min(quoted.length, quoted.transport + TCP.checksum + 2) & ~1
   const before = fold(sumOf(quoted.bytes, 0, end))
-  rewriteEnd(quoted, side === 'source' ? 'destination' : 'source', address, port, false)
+  rewrite()
   const delta = wordDelta(before, fold(sumOf(quoted.bytes, 0, end)))
   const at = packet.transport + ICMP.checksum
   if (!isPartial) store16(packet.bytes, at, updateChecksum(load16(packet.bytes, at), delta))
-  rewriteEnd(packet, side, address, 0, isPartial)
 }
 
 const leaving = (
@@ -111,7 +118,7 @@ const leaving = (
   source,
 })
 
-const pass = (reason: 'not-ours' | 'unknown-client', packet: Packet): Outcome => ({
+const pass = (reason: 'not-ours' | 'unknown-client' | 'unknown-flow', packet: Packet): Outcome => ({
   code: codeOf('pass', reason),
   service: 0,
   container: 0,

@@ -1,10 +1,12 @@
+import type { Address } from '../address.ts'
 import { isEchoReply, isIcmp, isRewritable, lacksChecksum, type Packet } from '../packet/packet.ts'
 import { isIcmpError } from '../packet/quoted.ts'
-import { type EndpointWay, sourceKey } from './lookup.ts'
+import { type EndpointWay, isOnlyByFlow, needsFlow, sourceKey } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { replyQuoted } from './quoted.ts'
 import { rewriteEnd } from './rewrite.ts'
+import { REASONS } from './verdict.ts'
 
 /**
  * A packet from a container: an answer to rewrite when its endpoint serves a public address and its client
@@ -16,10 +18,22 @@ export function reply(packet: Packet, state: PipelineState, isPartial: boolean):
   if (ways.length === 0) return pass(packet, 'not-ours')
   const asked = ways.filter((way) => hasAsked(packet, way, state))
   if (asked.length === 0) return pass(packet, 'unknown-client')
-  if (lacksChecksum(packet) && !isPartial) return drop(packet, 'no-checksum')
-  return ways.length === 1
-    ? endpointReply(packet, ways[0]!, isPartial)
-    : flowReply(packet, asked, state, isPartial)
+  return needsFlow(ways)
+    ? flowReply(packet, asked, state, isPartial)
+    : rewritten(packet, ways[0]!, 'endpoint', isPartial)
+}
+
+/**
+ * The same for a packet to an alias. One that is no answer cannot pass: it would be routed straight back, or leave the host
+ * with an address that nobody has.
+ */
+export function replyToAlias(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
+  const caller = state.lookup.aliases.sourceOf(packet.destination)
+  if (caller === undefined) return drop('stray-alias', packet.source)
+  const outcome = reply({ ...packet, destination: caller }, state, isPartial)
+  if (REASONS[outcome.code]![0] === 'pass') return drop('stray-alias', packet.source)
+  if (outcome.output !== undefined) rewriteEnd(packet, 'destination', caller, 0, isPartial)
+  return outcome
 }
 
 /** Of ICMP only echo replies come from an endpoint. */
@@ -29,10 +43,6 @@ const isAnswer = (packet: Packet): boolean =>
 function hasAsked(packet: Packet, way: EndpointWay, { table, lookup, now }: PipelineState): boolean {
   const key = sourceKey(way, packet.destination)
   return table.answered(key, way.container.id, packet, now, lookup.idleOf(key.scope))
-}
-
-function endpointReply(packet: Packet, way: EndpointWay, isPartial: boolean): Outcome {
-  return rewritten(packet, way, 'endpoint', isPartial)
 }
 
 function flowReply(
@@ -46,7 +56,9 @@ function flowReply(
     ({ front }) => front.address === end?.address && (front.protocol === 0 || front.port === end.port),
   )
   if (way !== undefined) return rewritten(packet, way, 'flow', isPartial)
-  return drop(packet, 'unknown-flow')
+  return isOnlyByFlow(asked)
+    ? pass(packet, 'unknown-flow')
+    : drop('unknown-flow', packet.destination)
 }
 
 function rewritten(
@@ -55,6 +67,7 @@ function rewritten(
   reason: 'endpoint' | 'flow',
   isPartial: boolean,
 ): Outcome {
+  if (lacksChecksum(packet) && !isPartial) return drop('no-checksum', packet.destination)
   const { source } = sourceKey(way, packet.destination)
   rewriteEnd(packet, 'source', way.front.address, way.front.port, isPartial)
   return {
@@ -66,7 +79,7 @@ function rewritten(
   }
 }
 
-const pass = (packet: Packet, reason: 'not-ours' | 'unknown-client'): Outcome => ({
+const pass = (packet: Packet, reason: 'not-ours' | 'unknown-client' | 'unknown-flow'): Outcome => ({
   code: codeOf('pass', reason),
   service: 0,
   container: 0,
@@ -74,10 +87,10 @@ const pass = (packet: Packet, reason: 'not-ours' | 'unknown-client'): Outcome =>
   source: packet.source,
 })
 
-const drop = (packet: Packet, reason: 'no-checksum' | 'unknown-flow'): Outcome => ({
+const drop = (reason: 'no-checksum' | 'unknown-flow' | 'stray-alias', source: Address): Outcome => ({
   code: codeOf('drop', reason),
   service: 0,
   container: 0,
   output: undefined,
-  source: packet.destination,
+  source,
 })

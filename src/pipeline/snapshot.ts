@@ -1,4 +1,4 @@
-import type { Address } from '../address.ts'
+import type { Address, Prefix } from '../address.ts'
 
 /**
  * The immutable, compiled form of services and containers that a data plane works from. Building it is
@@ -9,9 +9,19 @@ export interface Snapshot {
   /** 16 bytes: the key of every hash that a client could try to steer. */
   readonly key: Uint8Array
   readonly unserved: 'reject' | 'drop'
+  /** Undefined: local sources are served like any other, which their answers do not come back to. */
+  readonly hairpin: Hairpin | undefined
   readonly services: readonly SnapshotService[]
   /** By id. */
   readonly containers: ReadonlyMap<number, SnapshotContainer>
+}
+
+/** How local sources call public addresses: hairpin.ts. */
+export interface Hairpin {
+  readonly alias4: Prefix
+  readonly alias6: Prefix
+  /** Local prefixes of both families, each at least as long as its family's alias prefix, no two with an alias in common. */
+  readonly sources: readonly Prefix[]
 }
 
 export interface SnapshotContainer {
@@ -34,6 +44,7 @@ export interface SnapshotService {
   /** Entries at most in each of its scopes; undefined: as many as the table has room for. */
   readonly quota: number | undefined
   readonly empty: 'reject' | 'drop'
+  readonly replies: Replies
   readonly members: readonly Member[]
   /** Maglev rings over positions in `members`, one a family; empty when no member can take new sources. */
   readonly ring4: Uint16Array
@@ -41,6 +52,12 @@ export interface SnapshotService {
   readonly pins: readonly Pin[]
   readonly fronts: readonly Front[]
 }
+
+/**
+ * What makes a packet from an endpoint an answer: that its client is known to use the service there, or that its very flow
+ * came through the public address.
+ */
+export type Replies = 'endpoint' | 'flow'
 
 /** A container's part in one service. */
 export interface Member {

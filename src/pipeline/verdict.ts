@@ -21,6 +21,7 @@ export const REASONS = [
   ['answer', 'no-container'], // the service has no container that can take the source
   ['pass', 'not-ours'], // neither a public address nor an endpoint
   ['pass', 'unknown-client'], // from an endpoint, to a client that never came through its public address
+  ['pass', 'unknown-flow'], // from an endpoint whose flows are remembered, but this one never came through its public address
   ['drop', 'short-packet'], // shorter than its IP header
   ['drop', 'bad-version'], // neither IPv4 nor IPv6
   ['drop', 'bad-header-length'], // IPv4 IHL below 5 or past the packet's end
@@ -37,6 +38,7 @@ export const REASONS = [
   ['drop', 'unknown-flow'], // a known client, but its flow was forgotten: which public address is unknown
   ['drop', 'unrelated'], // an ICMP error to a public address about nothing that a container sent from there
   ['drop', 'answer-limit'], // more ICMP answers than allowed in this second
+  ['drop', 'stray-alias'], // from an alias, or to one that no local caller is answered by (hairpin.ts)
 ] as const satisfies readonly (readonly [Verdict, string])[]
 
 export type Reason = (typeof REASONS)[number][1]

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { FAMILIES, inUrl } from '../support/families.ts'
 import { hostState } from '../support/lab/host-state.ts'
-import { type Container, type Lab, type LabOptions, startServer, UPLINK, withLab } from '../support/lab.ts'
+import { likeDocker } from '../support/lab/like-docker.ts'
+import { type Container, type Lab, type LabOptions, startServer, withLab } from '../support/lab.ts'
 
 const OUTSIDE_PORT = 9_000
 
@@ -104,29 +105,11 @@ for (const { title, options } of HOSTS)
       await assert.rejects(agent.get(`${FAMILIES[0]!.url}/`, { timeoutMs: 500 }))
     }))
 
-/** What a Docker host has in its kernel: nothing is forwarded that was not allowed, and what leaves is masqueraded. */
-const LIKE_DOCKER = `
-iptables -t nat -A POSTROUTING -s 10.77.0.0/16 ! -o br0 -j MASQUERADE
-iptables -P FORWARD DROP
-iptables -N DOCKER-USER
-iptables -A FORWARD -j DOCKER-USER
-iptables -A FORWARD -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-iptables -A FORWARD -i br0 ! -o br0 -j ACCEPT
-iptables -A FORWARD -i br0 -o br0 -j ACCEPT
-ip6tables -P FORWARD DROP
-ip6tables -N DOCKER-USER
-ip6tables -A FORWARD -j DOCKER-USER
-ip6tables -A FORWARD -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-ip6tables -A FORWARD -i br0 ! -o br0 -j ACCEPT
-ip6tables -A FORWARD -i br0 -o br0 -j ACCEPT
-iptables -t nat -A PREROUTING -i ${UPLINK} -p tcp --dport 8888 -j DNAT --to-destination 10.77.0.11:8080
-iptables -A FORWARD -d 10.77.0.11 ! -i br0 -o br0 -p tcp --dport 8080 -j ACCEPT`
-
-for (const flavour of ['legacy', 'nft'])
+for (const flavour of ['legacy', 'nft'] as const)
   test(`beside a firewall like Docker's (iptables-${flavour}), both it and the service work`, () =>
     withLab({}, async (lab) => {
       await serveOutside(lab)
-      await lab.host.script(LIKE_DOCKER.replaceAll('tables -', `tables-${flavour} -`))
+      await lab.host.script(likeDocker(flavour))
       const agent = await lab.client.agent()
       const callAll = async () => {
         await callOut(lab, '198.18.0.1')

@@ -47,5 +47,6 @@ const REACHED: readonly (readonly [world: RegExp, ...reasons: string[]])[] = [
   [/ports|shared/, 'forward known', 'reply endpoint', 'pass unknown-client', 'drop fragment', 'answer echo'],
   [/ports/, 'forward pinned', 'forward unpinned', 'answer port-closed', 'answer no-container'],
   [/shared/, 'reply flow', 'drop unknown-flow', 'drop port-closed'],
+  [/hairpin/, 'reply endpoint', 'reply flow', 'pass unknown-flow', 'drop stray-alias'],
   [/empty/, 'answer no-container', 'drop no-container'],
 ]

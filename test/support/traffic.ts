@@ -1,4 +1,4 @@
-import type { Address } from '../../src/address.ts'
+import { type Address, isAddress4, joinAddresses } from '../../src/address.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { NO_OFFLOAD, type Offload } from '../../src/packet/offload.ts'
 import {
@@ -27,6 +27,7 @@ export class Traffic {
   readonly #publics: readonly Address[]
   readonly #endpoints: readonly Address[]
   readonly #ports: readonly number[]
+  readonly #hairpin: Config['hairpin']
   /** Packets that reached a container and wait for its answer, and answers that wait for the client. */
   #answers: Uint8Array[] = []
 
@@ -36,6 +37,7 @@ export class Traffic {
     this.#endpoints = config.services.flatMap(({ containers }) =>
       containers.flatMap(({ address, address6 }) => [address, address6].filter((one) => one !== undefined)),
     )
+    this.#hairpin = config.hairpin
     const rules = config.services.flatMap(({ ports }) => (ports === 'all' ? [] : ports))
     this.#ports = [...new Set(rules.flatMap(({ port, target }) => [port, target])), 9]
   }
@@ -166,14 +168,28 @@ export class Traffic {
     })
   }
 
-  /** Sixteen clients of either family, some in one prefix; rarely any address at all. */
+  /** Sixteen clients of either family, some in one prefix; local ones and aliases; rarely any address at all. */
   #client(like: Address): Address {
     const random = this.#random
     const is4 = like.length === 8
+    if (this.#hairpin?.sources !== undefined && random.oneIn(3)) return this.#neighbour(is4, this.#hairpin)
     if (random.oneIn(20)) return Buffer.from(random.bytes(is4 ? 4 : 16)).toString('hex') as Address
     const last = random.below(8).toString(16).padStart(2, '0')
     const prefix = is4 ? random.pick(['c63364', 'c00002']) : random.pick(['20010db80001', '20010db80002'])
     return `${prefix.padEnd((is4 ? 8 : 32) - 2, '0')}${last}` as Address
+  }
+
+  /** A container, another local source, or an alias, of a source or of nobody. */
+  #neighbour(is4: boolean, { alias4, alias6, sources = [] }: NonNullable<Config['hairpin']>): Address {
+    const random = this.#random
+    const isFamily = (address: Address) => isAddress4(address) === is4
+    if (random.oneIn(2)) return random.pick(this.#endpoints.filter(isFamily))
+    const { address, length } = random.pick(sources.filter(({ address }) => isFamily(address)))
+    const any = Buffer.from(random.bytes(address.length / 2)).toString('hex') as Address
+    const source = joinAddresses(address, length, any)
+    if (!random.oneIn(3)) return source
+    const alias = is4 ? alias4 : alias6
+    return joinAddresses(alias.address, alias.length, random.oneIn(2) ? source : any)
   }
 
   #damaged(packet: Uint8Array): Uint8Array {

@@ -76,6 +76,34 @@ services:
     affinity: {scope: address, prefix4: 24, prefix6: 64}
 `
 
+/** Containers and the host call, seen under aliases whose prefixes end within a byte; one service wants every flow seen. */
+const HAIRPIN = `${FRAME}
+hairpin:
+  alias4: 100.64.0.0/10
+  alias6: "4000::/3"
+  sources: [10.77.0.0/28, 10.77.0.32, 192.0.2.7, "fd77::/60", "2001:db8:2::7"]
+services:
+  - name: web
+    addresses: [203.0.113.10, "2001:db8:53::10"]
+    ports: [80/tcp->8080, 53/any]
+    containers:
+      - {name: web-1, address: 10.77.0.11, address6: "fd77::11"}
+      - {name: web-2, address: 10.77.0.12, address6: "fd77::12"}
+    affinity: {prefix4: 30}
+    pins: [{source: 10.77.0.12, container: web-2}]
+  - name: seen
+    addresses: [203.0.113.11, "2001:db8:53::11"]
+    ports: all
+    containers:
+      - {name: seen-1, address: 10.77.0.31, address6: "fd77::31"}
+      - {name: seen-2, address: 10.77.0.32, address6: "fd77::32"}
+    replies: flow
+  - name: shared
+    addresses: [203.0.113.12, 203.0.113.13]
+    ports: [80/tcp->81, 443/tcp->81]
+    containers: [{name: seen-1, address: 10.77.0.31, address6: "fd77::31"}]
+`
+
 /** Services without containers that can take anyone, rejecting and dropping. */
 const EMPTY = `${FRAME}
 services:
@@ -103,6 +131,8 @@ export const WORLDS: readonly World[] = [
   { name: 'ports and pins, little room', config: parseConfig(PORTS_AND_PINS, 'ports.yaml'), sizes: SMALL },
   { name: 'shared endpoints', config: parseConfig(SHARED, 'shared.yaml'), sizes: ROOMY },
   { name: 'shared endpoints, little room', config: parseConfig(SHARED, 'shared.yaml'), sizes: TIGHT },
+  { name: 'hairpin', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: ROOMY },
+  { name: 'hairpin, little room', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: TIGHT },
   { name: 'empty services', config: parseConfig(EMPTY, 'empty.yaml'), sizes: ROOMY },
 ]
 

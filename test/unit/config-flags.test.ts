@@ -12,6 +12,7 @@ const GOOD: ServiceFlags = {
   container: ['web-1=10.77.0.11:8080', 'web-1=[fd77::11]:8080', 'web-2=10.77.0.12'],
   queues: '2',
   spin: '100us',
+  hairpin: false,
 }
 
 function faultsOf(flags: ServiceFlags): string {
@@ -30,6 +31,7 @@ test('makes the config that a file would', () => {
 version: 1
 interfaces: {tun: onehop0, bridges: [br0], uplinks: [eth0]}
 dataplane: {queues: 2, spin: 100us}
+hairpin: off
 services:
   - name: service
     addresses: [203.0.113.10, "2001:db8::10"]

@@ -46,6 +46,11 @@ test('reads every field and fills in what is left out', () => {
     key: undefined,
     metrics: undefined,
     unserved: 'reject',
+    hairpin: {
+      alias4: { address: 'f0000000', length: 4 },
+      alias6: { address: `4${'0'.repeat(31)}`, length: 3 },
+      sources: undefined,
+    },
     table: { capacity: 1_000_000, probation: 65_536, flows: 65_536 },
     dataplane: { queues: 1, spinUs: 50 },
     services: [
@@ -76,6 +81,7 @@ test('reads every field and fills in what is left out', () => {
         affinity: { scope: 'service', group: undefined, prefix4: 24, prefix6: 64, idleSeconds: 5400 },
         pins: [{ source: { address: 'c6336400', length: 24 }, container: 'web-1' }],
         empty: 'drop',
+        replies: 'endpoint',
       },
     ],
   })
@@ -95,6 +101,26 @@ dataplane: {queues: 16, spin: 0}
   assert.equal(config.unserved, 'drop')
   assert.deepEqual(config.table, { capacity: 2 ** 27, probation: 1, flows: 2 })
   assert.deepEqual(config.dataplane, { queues: 16, spinUs: 0 })
+})
+
+test('reads a hairpin with its own aliases and sources, and one that is off', () => {
+  const text = `${GOOD}hairpin: {alias4: 100.64.0.0/10, alias6: "5000::/4", sources: [10.77.0.0/16, "fd77::11"]}\n`
+  assert.deepEqual(parseConfig(text, 'c.yaml').hairpin, {
+    alias4: { address: '64400000', length: 10 },
+    alias6: { address: `5${'0'.repeat(31)}`, length: 4 },
+    sources: [
+      { address: '0a4d0000', length: 16 },
+      { address: 'fd770000000000000000000000000011', length: 128 },
+    ],
+  })
+  assert.equal(parseConfig(`${GOOD}hairpin: off\n`, 'c.yaml').hairpin, undefined)
+})
+
+test('any is both protocols, and a container with a port of its own has it for both', () => {
+  const text = changed('[80/tcp->8080, 443/tcp]', '[53/any->5353]').replace('weight: 2', 'port: 9053')
+  const { ports, containers } = parseConfig(text, 'c.yaml').services[0]!
+  assert.deepEqual(ports, [{ port: 53, protocol: 'any', target: 5353 }])
+  assert.equal(containers[0]!.port, 9053)
 })
 
 test('follows anchors, and repeats them as often as needed', () => {
@@ -234,7 +260,7 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
   [
     'a protocol that is none',
     changed('443/tcp', '443/tpc'),
-    '6:27: services[0].ports[1]: "443/tpc"; expected PORT/tcp or PORT/udp',
+    '6:27: services[0].ports[1]: "443/tpc"; expected PORT/tcp, PORT/udp or PORT/any',
   ],
   [
     'port 0',
@@ -255,6 +281,76 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
     'a port twice',
     changed('443/tcp', '80/tcp'),
     '6:27: services[0].ports[1]: 203.0.113.10:80/tcp given twice, first at services[0].ports[0]',
+  ],
+  [
+    'a group that remembers sources in two ways',
+    `${changed('scope: service', 'scope: group, group: g')}  - name: other
+    addresses: ["2001:db8:53::10"]
+    ports: [22/tcp]
+    containers: [{name: c, address6: "fd77::13"}]
+    affinity: {scope: group, group: g, prefix4: 24, prefix6: 56}
+`,
+    '18:62: services[1].affinity.prefix6: 56, but 64 at services[0].affinity.prefix6, and both share entries by group "g"; expected the same',
+  ],
+  [
+    'an address that remembers sources in two ways',
+    `${changed('scope: service', 'scope: address')}  - name: other
+    addresses: [203.0.113.10]
+    ports: [22/tcp]
+    containers: [{name: c, address: 10.77.0.13}]
+    affinity: {scope: address}
+`,
+    '18:15: services[1].affinity.prefix4: 32, but 24 at services[0].affinity.prefix4, and both share entries by address 203.0.113.10;',
+  ],
+  [
+    'a port by itself and as any',
+    changed('443/tcp', '80/any'),
+    '6:27: services[0].ports[1]: 203.0.113.10:80/tcp given twice, first at services[0].ports[0]',
+  ],
+  [
+    'another word for replies',
+    `${GOOD}    replies: flows\n`,
+    '14:14: services[0].replies: "flows"; expected endpoint or flow',
+  ],
+  [
+    'a hairpin that is neither',
+    `${GOOD}hairpin: on\n`,
+    '14:10: hairpin: "on"; expected off, or a mapping with alias4',
+  ],
+  [
+    'an alias prefix of the other family',
+    `${GOOD}hairpin: {alias4: "4000::/3"}\n`,
+    '14:19: hairpin.alias4: "4000::/3"; expected an IPv4 prefix such as 240.0.0.0/4',
+  ],
+  [
+    'a multicast alias prefix',
+    `${GOOD}hairpin: {alias4: 224.0.0.0/4}\n`,
+    '14:19: hairpin.alias4: "224.0.0.0/4"; expected an address other than multicast',
+  ],
+  [
+    'a source larger than the alias prefix',
+    `${GOOD}hairpin: {alias4: 100.64.0.0/10, sources: [10.77.0.0/16, 192.0.0.0/8]}\n`,
+    '14:58: hairpin.sources[1]: local source 192.0.0.0/8 is larger than hairpin.alias4 100.64.0.0/10; expected /10 or longer',
+  ],
+  [
+    'two sources with an alias in common',
+    `${GOOD}hairpin: {sources: [10.77.0.0/16, "fd77::/64", 26.77.3.4]}\n`,
+    '14:48: hairpin.sources[2]: local sources 10.77.0.0/16 and 26.77.3.4/32 have an alias in common (250.77.3.4); expected',
+  ],
+  [
+    'a source within the alias prefix',
+    `${GOOD}hairpin: {sources: [10.77.0.0/16, 250.0.0.1]}\n`,
+    '14:35: hairpin.sources[1]: local source 250.0.0.1/32 overlaps hairpin.alias4 240.0.0.0/4; expected',
+  ],
+  [
+    'a container within the alias prefix',
+    changed('fd77::12', '4000::12'),
+    '9:54: services[0].containers[1].address6: 4000::12 is within hairpin.alias6 4000::/3; expected another address',
+  ],
+  [
+    'a public address within the alias prefix',
+    changed('203.0.113.10', '240.0.0.10'),
+    '5:17: services[0].addresses[0]: 240.0.0.10 is within hairpin.alias4 240.0.0.0/4; expected another address',
   ],
   [
     'a weight above 256',

@@ -9,20 +9,27 @@ import { Random } from '../support/random.ts'
 
 const SIZES = { capacity: 16, probation: 16, flows: 16 }
 
-/** One container (at 25, its id at 29), one service with one member, pin and front, and one ring for both families. */
+/** A local source of either family, one container, one service with one member, pin and front, and one ring for both families. */
 const SNAPSHOT: Snapshot = {
-  ...new Services().compile(`
+  ...new Services().compile(
+    `
   - name: web
     addresses: [203.0.113.10]
     ports: [80/tcp->8080]
     containers: [{name: web-1, address: 10.77.0.11, address6: "fd77::11"}]
     pins: [{source: 198.51.100.0/24, container: web-1}]
-`),
+`,
+    {},
+    'hairpin: {sources: [10.77.0.0/16, "fd77::/64"]}',
+  ),
 }
 const BYTES = encodeSnapshot(SNAPSHOT)
 
-const SERVICE = 4 + 4 + 16 + 1 + 4 + 27 + 4
-const MEMBER = SERVICE + 16 + 4
+const HAIRPIN = 4 + 4 + 16 + 1
+const SOURCE = HAIRPIN + 1 + 5 + 17 + 4
+const CONTAINER = SOURCE + 6 + 18 + 4
+const SERVICE = CONTAINER + 27 + 4
+const MEMBER = SERVICE + 17 + 4
 const PIN = MEMBER + 6 + 4
 const FRONT = PIN + 8 + 4
 const RING = FRONT + 14 + 4
@@ -52,17 +59,24 @@ test('takes what encodeSnapshot wrote', () => {
 
 const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly number[], message: RegExp])[] = [
   ['another magic', 0, [0], /^snapshot: magic: .*; expected 1hop$/],
-  ['another version', 4, [2], /^snapshot: version: 2; expected 1 to 1$/],
+  ['another version', 4, [1], /^snapshot: version: 1; expected 2 to 2$/],
   ['a boolean of 2', 24, [2], /^snapshot: unserved: 2; expected 0 to 1$/],
+  ['an alias prefix of length 0', HAIRPIN + 1, [0], /^snapshot: alias4: 0; expected 1 to 32$/],
+  [
+    'a source larger than its alias prefix',
+    SOURCE + 1,
+    [3],
+    /^snapshot: sources\[0\]\.length: 3; expected 4 to 32$/,
+  ],
   [
     'more containers than bytes',
-    25,
+    CONTAINER - 4,
     [255, 255, 255, 255],
     /^snapshot: containers: 4294967295 elements; expected/,
   ],
-  ['container id 0', 29, [0, 0, 0, 0], /^snapshot: containers\[0\]\.id: 0; expected 1 to 16777215$/],
-  ['a container id of 25 bits', 29, [0, 0, 0, 1], /^snapshot: containers\[0\]\.id: 16777216;/],
-  ['a state that is none', 33, [3], /^snapshot: containers\[0\]\.state: 3; expected 0 to 2$/],
+  ['container id 0', CONTAINER, [0, 0, 0, 0], /^snapshot: containers\[0\]\.id: 0; expected 1 to 16777215$/],
+  ['a container id of 25 bits', CONTAINER, [0, 0, 0, 1], /^snapshot: containers\[0\]\.id: 16777216;/],
+  ['a state that is none', CONTAINER + 4, [3], /^snapshot: containers\[0\]\.state: 3; expected 0 to 2$/],
   ['a prefix longer than its family', SERVICE + 4, [33], /services\[0\]\.prefix4: 33; expected 0 to 32$/],
   ['an IPv6 prefix of 129', SERVICE + 5, [129], /services\[0\]\.prefix6: 129; expected 0 to 128$/],
   [

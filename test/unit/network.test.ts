@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { formatPrefix } from '../../src/address.ts'
+import { parsePrefix } from '../../src/config/address.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { formatStep } from '../../src/network/apply.ts'
 import { runCommand } from '../../src/network/command.ts'
@@ -9,6 +11,7 @@ import { type NetworkIntent, networkIntent } from '../../src/network/intent.ts'
 import type { Journal } from '../../src/network/journal.ts'
 import { numbersOf } from '../../src/network/numbers.ts'
 import { EMPTY_SETUP, standingSetup, wantedSetup } from '../../src/network/setup.ts'
+import { localSources } from '../../src/network/sources.ts'
 import { steps } from '../../src/network/transition.ts'
 
 function intentOf(services: readonly unknown[], interfaces: Record<string, unknown> = {}): NetworkIntent {
@@ -115,8 +118,9 @@ test('the plan begins with what it remembers and ends with the public routes', (
     '#   net/ipv4/conf/up0/forwarding = 0',
     '#   net/ipv4/conf/br0/forwarding = 0',
   ])
-  assert.deepEqual(lines.slice(-3), [
+  assert.deepEqual(lines.slice(-4), [
     "ip -batch - <<'EOF'",
+    'route add 240.0.0.0/4 dev onehop0 proto 111 metric 841',
     'route add 203.0.113.10 dev onehop0 proto 111',
     'EOF',
   ])
@@ -235,7 +239,7 @@ test('what putting all.forwarding back would clear is set again', () => {
 test('every conflict is told at once', () => {
   const host = hostOf({
     links: [link('up0'), link('br1', { linkinfo: { info_kind: 'bridge' } }), link('onehop0')],
-    addresses: [{ ifname: 'up0', local: '203.0.113.10' }],
+    addresses: [{ ifname: 'up0', local: '203.0.113.10', prefixlen: 24 }],
     filter: [{ table: { family: 'inet', name: 'onehop_onehop0' } }],
   })
   assert.deepEqual(
@@ -247,6 +251,54 @@ test('every conflict is told at once', () => {
       'nft table inet onehop_onehop0 exists, but onehop did not make it',
     ],
   )
+})
+
+const own = (ifname: string, local: string, prefixlen: number) => ({ ifname, local, prefixlen })
+
+test("local are the bridges' networks and the host's own addresses, the TUN's and a link's left out", () => {
+  const sources = localSources(intentOf([WEB]), [
+    own('lo', '127.0.0.1', 8),
+    own('lo', '::1', 128),
+    own('up0', '198.18.0.1', 24),
+    own('up0', 'fe80::1', 64),
+    own('br0', '10.77.0.1', 16),
+    own('br0', 'fd77::1', 64),
+    own('onehop0', '192.0.0.8', 32),
+  ])
+  assert.deepEqual(sources.map(formatPrefix), ['198.18.0.1/32', '10.77.0.0/16', 'fd77::/64'])
+})
+
+test('the config, when it says who is local, is taken at its word', () => {
+  const hairpin = {
+    alias4: prefix('240.0.0.0/4'),
+    alias6: prefix('4000::/3'),
+    sources: [prefix('10.0.0.0/8')],
+  }
+  const intent = { ...intentOf([WEB]), hairpin }
+  assert.deepEqual(localSources(intent, [own('br0', '10.77.0.1', 16)]), hairpin.sources)
+  assert.deepEqual(localSources({ ...intent, hairpin: undefined }, [own('br0', '10.77.0.1', 16)]), [])
+})
+
+const prefix = (text: string) => parsePrefix(text)!
+
+test('an alias prefix that is routed elsewhere, or that two local sources share, is a conflict', () => {
+  const routes: readonly Route[] = [
+    ...UPLINK_ROUTES,
+    { family: 4, dst: '250.1.0.0/16', dev: 'up0', protocol: '4' },
+    { family: 4, dst: '240.0.0.0/4', dev: 'onehop1', protocol: '111', metric: 601 },
+    { family: 6, dst: '4000::/2', dev: 'up0', protocol: '4' },
+  ]
+  const bridge = link('br0', { linkinfo: { info_kind: 'bridge' } })
+  const host = hostOf({
+    links: [link('up0'), bridge],
+    routes,
+    addresses: [own('br0', '10.77.0.1', 16), own('up0', '26.77.0.5', 24)],
+  })
+  assert.deepEqual(findConflicts(intentOf([WEB]), host), [
+    'local sources 10.77.0.0/16 and 26.77.0.5/32 have an alias in common (250.77.0.5); expected a shorter hairpin.alias4, or hairpin.sources with only one of them',
+    '250.1.0.0/16 is routed elsewhere (dev up0), within hairpin.alias4 240.0.0.0/4; expected an alias prefix that nobody uses, or hairpin: off',
+  ])
+  assert.deepEqual(findConflicts({ ...intentOf([WEB]), hairpin: undefined }, host), [])
 })
 
 for (const name of ['all', 'default', 'a"b', 'a*', "a'b", '-a', 'a#', 'a\\b', 'a{'])

@@ -38,4 +38,9 @@ inline Address masked(const Address& address, const Address& mask) {
   return {address.high & mask.high, address.low & mask.low};
 }
 
+// The bits of `leading` that the mask has, and of `rest` those that it has not.
+inline Address joined(const Address& leading, const Address& rest, const Address& mask) {
+  return {(leading.high & mask.high) | (rest.high & ~mask.high), (leading.low & mask.low) | (rest.low & ~mask.low)};
+}
+
 }  // namespace onehop

@@ -5,7 +5,7 @@
 
 namespace onehop::icmp {
 
-constexpr uint32_t kType = 0, kCode = 1, kChecksum = 2, kPointer = 4, kHeaderLength = 8;
+constexpr uint32_t kType = 0, kCode = 1, kChecksum = 2, kIdentifier = 4, kPointer = 4, kHeaderLength = 8;
 
 constexpr uint8_t kNumber4 = 1, kEchoReply4 = 0, kUnreachable4 = 3, kEchoRequest4 = 8, kCodeHost4 = 1,
                   kCodeProtocol4 = 2, kCodePort4 = 3, kTimeExceeded4 = 11, kParameterProblem4 = 12;

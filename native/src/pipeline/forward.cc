@@ -19,12 +19,13 @@ void rewrite_to_container(const ParsedPacket& packet, const Front& front, const 
                           const PipelineState& state) {
   const Address& address = member.address[packet.is_v6];
   const uint16_t port = front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
-  if (member.is_shared[packet.is_v6]) {
+  if (member.is_by_flow[packet.is_v6]) {
     const uint16_t endpoint_port = port != 0 ? port : packet.destination_port;
-    if (state.lookup.is_shared(address, packet.is_v6, packet.protocol, endpoint_port))
+    if (state.lookup.needs_flow(address, packet.is_v6, packet.protocol, endpoint_port))
       state.flows.remember(flow_to(packet, address, endpoint_port), {packet.destination, packet.destination_port});
   }
   rewrite_end(packet, Side::kDestination, address, port, is_partial);
+  disguise(packet, Side::kSource, state.lookup.aliases(), is_partial);
 }
 
 Result answered(Code code, uint32_t length, const ParsedPacket& packet, Offload& offload) {
@@ -71,6 +72,8 @@ Result without_container(const ParsedPacket& packet, const Front& front, Offload
 }  // namespace
 
 Result forward(const ParsedPacket& packet, const Front* front, Offload& offload, const PipelineState& state) {
+  if (state.lookup.aliases().is_alias(packet.source, packet.is_v6))
+    return dropped(Code::kDropStrayAlias, packet, packet.source);
   if (is_icmp_error(packet)) return forward_quoted(packet, is_partial(packet, offload), state);
   if (is_authenticated(packet)) return dropped(Code::kDropAuthenticated, packet, packet.source);
   if (lacks_checksum(packet) && !is_partial(packet, offload))

@@ -25,7 +25,7 @@ std::span<Element> slice(std::vector<Element>& all, const Range& range) {
 
 }  // namespace
 
-SnapshotLookup::SnapshotLookup(Snapshot decoded) : snapshot_(std::move(decoded)) {
+SnapshotLookup::SnapshotLookup(Snapshot decoded) : snapshot_(std::move(decoded)), aliases_(snapshot_.hairpin) {
   if (const uint64_t ways = count_ways(snapshot_); ways > kWaysAtMost)
     throw std::invalid_argument("snapshot: services: " + std::to_string(ways) +
                                 " fronts times members; expected at most " + std::to_string(kWaysAtMost));
@@ -143,18 +143,18 @@ void SnapshotLookup::index_endpoints() {
     const uint32_t every = endpoints_.find(addresses[i]);
     endpoint_list_[i] = {every == i ? Range{} : own[i], every == Index::kNone ? Range{} : own[every]};
   }
-  mark_shared(addresses);
+  mark_by_flow(addresses);
 }
 
 // So that a packet to a container looks the endpoint up only where that can matter.
-void SnapshotLookup::mark_shared(const std::vector<IndexKey>& addresses) {
-  Index shared(addresses.size());
+void SnapshotLookup::mark_by_flow(const std::vector<IndexKey>& addresses) {
+  Index by_flow(addresses.size());
   for (uint32_t i = 0; i < addresses.size(); i++)
-    if (endpoint_list_[i].exact.count + endpoint_list_[i].every.count > 1) shared.insert(addresses[i], 0);
+    if (needs_flow(ways_of(endpoint_list_[i]))) by_flow.insert(addresses[i], 0);
   for (Member& member : snapshot_.members)
     for (const bool is_v6 : {false, true})
-      member.is_shared[is_v6] = snapshot_.containers[member.position].has_address[is_v6] &&
-                                shared.find(address_key(member.address[is_v6], is_v6)) != Index::kNone;
+      member.is_by_flow[is_v6] = snapshot_.containers[member.position].has_address[is_v6] &&
+                                 by_flow.find(address_key(member.address[is_v6], is_v6)) != Index::kNone;
 }
 
 }  // namespace onehop

@@ -7,6 +7,7 @@
 
 #include "../packet/packet.h"
 #include "../table/source.h"
+#include "hairpin.h"
 #include "index.h"
 #include "snapshot.h"
 
@@ -44,6 +45,7 @@ class SnapshotLookup {
   explicit SnapshotLookup(Snapshot decoded);
 
   const Snapshot& snapshot() const { return snapshot_; }
+  const Aliases& aliases() const { return aliases_; }
 
   // Whether a packet goes to a public address, and the way in it takes there: its port's, else the one for
   // every protocol and port, else none.
@@ -68,9 +70,13 @@ class SnapshotLookup {
     return ways_to(packet.source, packet.is_v6, has_ports(packet) ? packet.protocol : 0, packet.source_port);
   }
 
-  // Whether several ways lead to this endpoint, so that its answers need the flow to tell which.
-  bool is_shared(const Address& address, bool is_v6, uint8_t protocol, uint16_t port) const {
-    return ways_to(address, is_v6, protocol, port).size() > 1;
+  // Whether answers need the flow to tell which way they belong to, or that they are any's.
+  bool needs_flow(const EndpointWays& ways) const {
+    return ways.size() > 1 || (ways.size() == 1 && snapshot_.fronts[first_of(ways).front].is_by_flow);
+  }
+  // Whether the flows at this endpoint are to be remembered.
+  bool needs_flow(const Address& address, bool is_v6, uint8_t protocol, uint16_t port) const {
+    return needs_flow(ways_to(address, is_v6, protocol, port));
   }
 
   // Seconds an entry of this scope may stay unseen: the longest of the services that share it; 0 when gone.
@@ -132,8 +138,11 @@ class SnapshotLookup {
     uint32_t at = protocol == 0 ? Index::kNone : endpoints_.find(end_key(address, is_v6, protocol, port));
     if (at == Index::kNone) at = endpoints_.find(address_key(address, is_v6));
     if (at == Index::kNone) return {};
+    return ways_of(endpoint_list_[at]);
+  }
+  EndpointWays ways_of(const Endpoint& endpoint) const {
     const auto slice = [this](const Range& range) { return std::span{ways_}.subspan(range.first, range.count); };
-    return {slice(endpoint_list_[at].exact), slice(endpoint_list_[at].every)};
+    return {slice(endpoint.exact), slice(endpoint.every)};
   }
 
   void index_scopes();
@@ -141,11 +150,12 @@ class SnapshotLookup {
   void index_members();
   void index_pins();
   void index_endpoints();
-  void mark_shared(const std::vector<IndexKey>& addresses);
+  void mark_by_flow(const std::vector<IndexKey>& addresses);
   template <typename Visit>
   void for_each_way(Visit visit) const;
 
   Snapshot snapshot_;
+  Aliases aliases_;
   Index fronts_, addresses_, scopes_, members_, pins_, endpoints_;
   std::vector<uint32_t> every_front_;  // by position in addresses_; kNone: only single ports
   std::vector<uint32_t> idle_;         // by position in scopes_

@@ -21,15 +21,20 @@ inline Result dropped(Code code, const ParsedPacket& packet, const Address& sour
   return leaving(code, Way::kNone, 0, packet, source);
 }
 
+// A program that sends echo requests tells its own by their identifier, which stands for the client's port.
+inline uint16_t client_port_of(const ParsedPacket& packet, uint16_t port) {
+  return packet.icmp_type < 0 ? port : raw16(packet.bytes + packet.transport + icmp::kIdentifier);
+}
+
 // The flow of a request at the endpoint it was sent to; `port` in network order.
 inline Flow flow_to(const ParsedPacket& packet, const Address& endpoint, uint16_t port) {
-  return {packet.source, endpoint, packet.source_port, port, packet.protocol, packet.is_v6};
+  return {packet.source, endpoint, client_port_of(packet, packet.source_port), port, packet.protocol, packet.is_v6};
 }
 
 // The flow of an endpoint's answer.
 inline Flow flow_from(const ParsedPacket& packet) {
-  return {packet.destination, packet.source, packet.destination_port, packet.source_port, packet.protocol,
-          packet.is_v6};
+  return {packet.destination, packet.source, client_port_of(packet, packet.destination_port), packet.source_port,
+          packet.protocol, packet.is_v6};
 }
 
 }  // namespace onehop

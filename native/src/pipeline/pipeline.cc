@@ -38,7 +38,14 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
     if (front != nullptr) state.table.prefetch(source_key(*front, parsed.source));
     return;
   }
-  prepared.ways = is_answer(parsed) ? state.lookup.endpoint_ways(parsed) : EndpointWays{};
+  prepared.ways = {};
+  prepared.is_to_alias = state.lookup.aliases().is_alias(parsed.destination, parsed.is_v6);
+  if (prepared.is_to_alias) {
+    const auto caller = state.lookup.aliases().source_of(parsed.destination, parsed.is_v6);
+    if (!caller) return;
+    parsed.destination = *caller;
+  }
+  if (is_answer(parsed)) prepared.ways = state.lookup.endpoint_ways(parsed);
   if (prepared.ways.size() == 0) return;
   const Front& first = state.lookup.snapshot().fronts[first_of(prepared.ways).front];
   state.table.prefetch(source_key(first, parsed.destination));
@@ -46,8 +53,11 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
 
 Result process_packet(Packet& packet, const PreparedPacket& prepared, const PipelineState& state) {
   if (!prepared.is_packet) return {static_cast<uint8_t>(prepared.problem), Way::kNone};
-  return prepared.is_public ? forward(prepared.parsed, prepared.front, packet.offload, state)
-                            : reply(prepared.parsed, prepared.ways, is_partial(prepared.parsed, packet.offload), state);
+  const ParsedPacket& parsed = prepared.parsed;
+  if (prepared.is_public) return forward(parsed, prepared.front, packet.offload, state);
+  const bool has_partial = is_partial(parsed, packet.offload);
+  return prepared.is_to_alias ? reply_to_alias(parsed, prepared.ways, has_partial, state)
+                              : reply(parsed, prepared.ways, has_partial, state);
 }
 
 }  // namespace onehop

@@ -28,6 +28,7 @@ struct PreparedPacket {
   bool is_public;      // goes to a public address
   const Front* front;  // is_public: the way in, null when no service is there
   EndpointWays ways;   // else: the ways in that lead to the endpoint it comes from
+  bool is_to_alias;    // else: goes to an alias; `parsed.destination` is the source behind it, or there are no ways
 };
 
 // First of two steps: parse and look up what a snapshot holds, and bring what the table knows of the source on

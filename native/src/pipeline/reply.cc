@@ -20,6 +20,7 @@ bool has_asked(const ParsedPacket& packet, const EndpointWay& way, const Pipelin
 
 Result rewritten(Code code, const ParsedPacket& packet, const EndpointWay& way, bool is_partial,
                  const PipelineState& state) {
+  if (lacks_checksum(packet) && !is_partial) return dropped(Code::kDropNoChecksum, packet, packet.destination);
   const Front& front = state.lookup.snapshot().fronts[way.front];
   const SourceKey key = source_key(front, packet.destination);
   rewrite_end(packet, Side::kSource, front.address, front.port, is_partial);
@@ -32,6 +33,7 @@ Result rewritten(Code code, const ParsedPacket& packet, const EndpointWay& way, 
 // What was found among the ways that lead to an endpoint.
 struct Asked {
   bool is_any = false;
+  bool is_only_by_flow = true;
   const EndpointWay* way = nullptr;  // the first that the flow went through
 };
 
@@ -42,6 +44,7 @@ void ask(std::span<const EndpointWay> ways, const PublicEnd* end, const ParsedPa
     if (!has_asked(packet, way, state)) continue;
     asked.is_any = true;
     const Front& front = state.lookup.snapshot().fronts[way.front];
+    asked.is_only_by_flow &= front.is_by_flow;
     const bool is_of_flow = end != nullptr && front.address == end->address &&
                             (front.protocol == 0 || front.port == end->port);
     if (is_of_flow && asked.way == nullptr) asked.way = &way;
@@ -56,9 +59,9 @@ Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_
   ask(ways.exact, has_flow ? &end : nullptr, packet, state, asked);
   ask(ways.every, has_flow ? &end : nullptr, packet, state, asked);
   if (!asked.is_any) return pass(Code::kPassUnknownClient, packet);
-  if (lacks_checksum(packet) && !is_partial) return dropped(Code::kDropNoChecksum, packet, packet.destination);
-  if (asked.way == nullptr) return dropped(Code::kDropUnknownFlow, packet, packet.destination);
-  return rewritten(Code::kReplyFlow, packet, *asked.way, is_partial, state);
+  if (asked.way != nullptr) return rewritten(Code::kReplyFlow, packet, *asked.way, is_partial, state);
+  return asked.is_only_by_flow ? pass(Code::kPassUnknownFlow, packet)
+                               : dropped(Code::kDropUnknownFlow, packet, packet.destination);
 }
 
 }  // namespace
@@ -66,11 +69,18 @@ Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_
 Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial, const PipelineState& state) {
   if (is_icmp_error(packet)) return reply_quoted(packet, is_partial, state);
   if (ways.size() == 0) return pass(Code::kPassNotOurs, packet);
-  if (ways.size() > 1) return flow_reply(packet, ways, is_partial, state);
+  if (state.lookup.needs_flow(ways)) return flow_reply(packet, ways, is_partial, state);
   const EndpointWay& way = first_of(ways);
   if (!has_asked(packet, way, state)) return pass(Code::kPassUnknownClient, packet);
-  if (lacks_checksum(packet) && !is_partial) return dropped(Code::kDropNoChecksum, packet, packet.destination);
   return rewritten(Code::kReplyEndpoint, packet, way, is_partial, state);
+}
+
+Result reply_to_alias(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial,
+                      const PipelineState& state) {
+  const Result result = reply(packet, ways, is_partial, state);
+  if (is_pass(static_cast<Code>(result.code))) return dropped(Code::kDropStrayAlias, packet, packet.source);
+  if (result.way != Way::kNone) rewrite_end(packet, Side::kDestination, packet.destination, 0, is_partial);
+  return result;
 }
 
 }  // namespace onehop

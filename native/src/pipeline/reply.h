@@ -14,4 +14,9 @@ inline bool is_answer(const ParsedPacket& packet) {
 // `ways` lead to the endpoint of an answer; there are none for what is no answer.
 Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial, const PipelineState& state);
 
+// The same for a packet to an alias, when `packet.destination` is the caller that the alias stands for. One that is no
+// answer cannot pass: it would be routed straight back, or leave the host with an address that nobody has.
+Result reply_to_alias(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial,
+                      const PipelineState& state);
+
 }  // namespace onehop

@@ -13,7 +13,7 @@ namespace onehop {
 namespace {
 
 constexpr uint32_t kMagic = 0x706f6831;  // "1hop"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 // Reads numbers in order; knows where it stands for the error's sake. Nothing is read past the end.
 class Reader {
@@ -95,6 +95,33 @@ Range read_list(Reader& reader, const char* list, size_t element_bytes, std::vec
   return range;
 }
 
+AliasPrefix read_alias(Reader& reader, const char* field, bool is_v6) {
+  AliasPrefix alias{};
+  alias.length = reader.number<uint8_t>(field, 1, static_cast<uint8_t>(address_bits(is_v6)));
+  alias.mask = mask_of(alias.length, is_v6);
+  alias.address = masked(reader.address(field, is_v6), alias.mask);
+  return alias;
+}
+
+SourcePrefix read_source(Reader& reader, const Hairpin& hairpin) {
+  SourcePrefix source{};
+  source.is_v6 = reader.boolean("is v6");
+  source.length = reader.number<uint8_t>("length", hairpin.alias[source.is_v6].length,
+                                         static_cast<uint8_t>(address_bits(source.is_v6)));
+  source.prefix = masked(reader.address("prefix", source.is_v6), mask_of(source.length, source.is_v6));
+  return source;
+}
+
+Hairpin read_hairpin(Reader& reader) {
+  Hairpin hairpin{};
+  hairpin.is_on = reader.boolean("hairpin");
+  if (!hairpin.is_on) return hairpin;
+  hairpin.alias[0] = read_alias(reader, "alias4", false);
+  hairpin.alias[1] = read_alias(reader, "alias6", true);
+  read_list(reader, "sources", 6, hairpin.sources, [&] { return read_source(reader, hairpin); });
+  return hairpin;
+}
+
 SnapshotContainer read_container(Reader& reader, std::unordered_set<uint32_t>& ids) {
   SnapshotContainer container{};
   container.id = reader.number<uint32_t>("id", 1, kIdsBelow - 1);
@@ -137,6 +164,7 @@ Pin read_pin(Reader& reader, const Range& members) {
 
 struct Owner {
   uint32_t position, id;
+  bool is_by_flow;
   Address masks[2];
 };
 
@@ -146,6 +174,7 @@ Front read_front(Reader& reader, const Owner& service) {
   front.service_id = service.id;
   front.is_v6 = reader.boolean("is v6");
   front.mask = service.masks[front.is_v6];
+  front.is_by_flow = service.is_by_flow;
   front.protocol = reader.number<uint8_t>("protocol");
   if (front.protocol != 0 && front.protocol != tcp::kNumber && front.protocol != udp::kNumber)
     reader.fail("protocol", std::to_string(front.protocol), "0, 6 or 17");
@@ -185,10 +214,11 @@ Range read_ring(Reader& reader, const char* field, const Range& members, Familie
 SnapshotService read_service(Reader& reader, uint32_t position, Snapshot& snapshot) {
   SnapshotService service{};
   service.id = reader.number<uint32_t>("id", 1, kIdsBelow - 1);
-  Owner owner{position, service.id, {}};
+  Owner owner{position, service.id, false, {}};
   owner.masks[0] = mask_of(reader.number<uint8_t>("prefix4", 0, 32), false);
   owner.masks[1] = mask_of(reader.number<uint8_t>("prefix6", 0, 128), true);
   service.is_dropping_when_empty = reader.boolean("empty");
+  owner.is_by_flow = reader.boolean("replies");
   const bool has_one_ring = reader.boolean("has one ring");
   service.idle = reader.number<uint32_t>("idle seconds");
   service.quota = reader.number<uint32_t>("quota");
@@ -215,10 +245,11 @@ Snapshot decode_snapshot(std::span<const uint8_t> encoded) {
   snapshot.rows.reserve(encoded.size() / sizeof(uint16_t));  // enough in any case; what stays untouched costs nothing
   std::memcpy(&snapshot.key, reader.take(sizeof snapshot.key, "key"), sizeof snapshot.key);
   snapshot.is_dropping_unserved = reader.boolean("unserved");
+  snapshot.hairpin = read_hairpin(reader);
   std::unordered_set<uint32_t> container_ids;
   read_list(reader, "containers", 7, snapshot.containers, [&] { return read_container(reader, container_ids); });
   uint32_t position = 0;
-  read_list(reader, "services", 32, snapshot.services, [&] { return read_service(reader, position++, snapshot); });
+  read_list(reader, "services", 33, snapshot.services, [&] { return read_service(reader, position++, snapshot); });
   reader.end();
   return snapshot;
 }

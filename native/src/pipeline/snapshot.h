@@ -32,7 +32,7 @@ struct Member {
   uint32_t position;   // of the container in the snapshot
   uint16_t port;       // network order; 0: the front's target port
   bool is_usable[2];   // not down, and has an address
-  bool is_shared[2];   // some endpoint at the address is reached by several ways in (lookup.h sets it)
+  bool is_by_flow[2];  // flows are remembered at some endpoint of the address (lookup.h sets it)
   Address address[2];
 };
 
@@ -58,6 +58,7 @@ struct alignas(64) Front {
   uint8_t protocol;     // 0: every protocol and port
   bool is_v6;
   bool has_pins;        // of its family (lookup.h sets it)
+  bool is_by_flow;      // of the service: only what came through it is an answer
 };
 
 struct Range {
@@ -73,9 +74,28 @@ struct SnapshotService {
   Range ring[2];  // rows: positions in the service's members; empty when no member can take new sources
 };
 
+struct AliasPrefix {
+  Address address, mask;
+  uint8_t length;  // within the family
+};
+
+struct SourcePrefix {
+  Address prefix;  // masked
+  uint8_t length;  // within the family
+  bool is_v6;
+};
+
+// How local sources call public addresses.
+struct Hairpin {
+  bool is_on;
+  AliasPrefix alias[2];
+  std::vector<SourcePrefix> sources;  // none shorter than its family's alias prefix
+};
+
 struct Snapshot {
   HashKey key;
   bool is_dropping_unserved;
+  Hairpin hairpin;
   std::vector<SnapshotContainer> containers;
   std::vector<SnapshotService> services;
   std::vector<Member> members;

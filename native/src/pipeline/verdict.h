@@ -20,6 +20,7 @@ enum class Code : uint8_t {
   kAnswerNoContainer,
   kPassNotOurs,
   kPassUnknownClient,
+  kPassUnknownFlow,
   kDropShortPacket,
   kDropBadVersion,
   kDropBadHeaderLength,
@@ -36,10 +37,13 @@ enum class Code : uint8_t {
   kDropUnknownFlow,
   kDropUnrelated,
   kDropAnswerLimit,
+  kDropStrayAlias,
 };
 
 constexpr bool is_forward(Code code) { return code <= Code::kForwardQuoted; }
 constexpr bool is_reply(Code code) { return code >= Code::kReplyEndpoint && code <= Code::kReplyQuoted; }
+
+constexpr bool is_pass(Code code) { return code >= Code::kPassNotOurs && code <= Code::kPassUnknownFlow; }
 
 struct VerdictReason {
   const char* verdict;
@@ -60,6 +64,7 @@ inline constexpr VerdictReason kReasons[] = {
     {"answer", "no-container"},
     {"pass", "not-ours"},
     {"pass", "unknown-client"},
+    {"pass", "unknown-flow"},
     {"drop", "short-packet"},
     {"drop", "bad-version"},
     {"drop", "bad-header-length"},
@@ -76,8 +81,9 @@ inline constexpr VerdictReason kReasons[] = {
     {"drop", "unknown-flow"},
     {"drop", "unrelated"},
     {"drop", "answer-limit"},
+    {"drop", "stray-alias"},
 };
 inline constexpr uint32_t kReasonCount = sizeof kReasons / sizeof kReasons[0];
-static_assert(kReasonCount == static_cast<uint32_t>(Code::kDropAnswerLimit) + 1);
+static_assert(kReasonCount == static_cast<uint32_t>(Code::kDropStrayAlias) + 1);
 
 }  // namespace onehop

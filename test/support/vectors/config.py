@@ -23,6 +23,7 @@ class Service:
     pins: list = field(default_factory=list)
     empty: str = None
     quota: int = None
+    replies: str = None
 
 
 def config_yaml(services, settings):
@@ -44,10 +45,9 @@ def service_lines(service):
         lines.append(f'    affinity: {flow(service.affinity)}')
     if service.pins:
         lines += ['    pins:'] + [f'      - {flow(pin)}' for pin in service.pins]
-    if service.empty:
-        lines.append(f'    empty: {service.empty}')
-    if service.quota:
-        lines.append(f'    quota: {service.quota}')
+    for name in ('empty', 'quota', 'replies'):
+        if getattr(service, name):
+            lines.append(f'    {name}: {getattr(service, name)}')
     return lines
 
 

@@ -50,12 +50,15 @@ ROUTER_NAT = """
 table inet nat {
     chain zone { type filter hook prerouting priority raw; }
     chain prerouting { type nat hook prerouting priority dstnat; }
+    chain postrouting { type nat hook postrouting priority srcnat; }
 }
 """
 ROUTER_SETTINGS = [
     'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.netfilter.nf_conntrack_checksum=0',
     'net.netfilter.nf_conntrack_tcp_be_liberal=1',
-    *(f'net.ipv4.conf.{interface}.rp_filter=0' for interface in ('all', 'client', 'container'))]
+    # A hairpin leaves where it came in, of which the router would tell who sent it.
+    *(f'net.ipv4.conf.{interface}.{name}=0' for interface in ('all', 'client', 'container')
+      for name in ('rp_filter', 'send_redirects'))]
 
 NFT_PROTOCOLS = {6: 'tcp', 17: 'udp'}
 
@@ -100,10 +103,17 @@ class Router:
 
     def translate(self, front, to, protocol):
         """From now on what is for the public end `front` goes to the container's end `to`."""
-        rule = dnat_rule(front, to, protocol)
-        if rule not in self.rules:
-            self.run('nft', 'add', 'rule', 'inet', 'nat', 'prerouting', *rule.split())
-            self.rules.add(rule)
+        self.add_rule('prerouting', dnat_rule(front, to, protocol))
+
+    def disguise(self, caller, alias):
+        """From now on a caller on the containers' side is seen there under its alias."""
+        family = 'ip6' if ':' in caller else 'ip'
+        self.add_rule('postrouting', f'oifname container {family} saddr {caller} snat {family} to {alias}')
+
+    def add_rule(self, chain, rule):
+        if (chain, rule) not in self.rules:
+            self.run('nft', 'add', 'rule', 'inet', 'nat', chain, *rule.split())
+            self.rules.add((chain, rule))
 
     def request(self, packet):
         return self.requests([packet])[0]
@@ -116,6 +126,10 @@ class Router:
 
     def replies(self, packets):
         return exchange(packets, self.container, self.macs['container'], self.client)
+
+    def hairpin(self, packet):
+        """From containers to containers, either way."""
+        return exchange([packet], self.container, self.macs['container'], self.container)[0]
 
 
 def dnat_rule(front, to, protocol):
@@ -179,6 +193,18 @@ class KernelTranscript(Transcript):
         packet = build(to)
         self.step(packet, self.router.reply(raw(packet)), 'reply', reason, front.name, to.name,
                   source or self.family.client)
+
+    def call(self, build, caller, alias, reason='known', front=None, to=None, source=None):
+        front, to = front or self.family.http, to or self.family.web(1)
+        packet = build(front, caller)
+        self.router.translate(front, to, protocol_of(raw(packet)))
+        self.router.disguise(caller, alias)
+        self.step(packet, self.router.hairpin(raw(packet)), 'forward', reason, front.name, to.name, source or caller)
+
+    def call_back(self, build, caller, alias, reason='endpoint', front=None, to=None, source=None):
+        front, to = front or self.family.http, to or self.family.web(1)
+        packet = build(to, alias)
+        self.step(packet, self.router.hairpin(raw(packet)), 'reply', reason, front.name, to.name, source or caller)
 
 
 EXTENSION_HEADERS = (0, 43, 60)

@@ -62,6 +62,17 @@ class Transcript:
         front, to = front or self.family.http, to or self.family.web(1)
         self.step(build(to), build(front), 'reply', reason, front.name, to.name, source or self.family.client)
 
+    def call(self, build, caller, alias, reason='known', front=None, to=None, source=None):
+        """A request from a local source: `build` makes it for an end and whom it comes from there, the caller itself or
+        its alias."""
+        front, to = front or self.family.http, to or self.family.web(1)
+        self.step(build(front, caller), build(to, alias), 'forward', reason, front.name, to.name, source or caller)
+
+    def call_back(self, build, caller, alias, reason='endpoint', front=None, to=None, source=None):
+        """The answer to it."""
+        front, to = front or self.family.http, to or self.family.web(1)
+        self.step(build(to, alias), build(front, caller), 'reply', reason, front.name, to.name, source or caller)
+
     def answer(self, packet, answer, reason, service=None):
         self.step(packet, answer, 'answer', reason, service, source=packet.src)
 

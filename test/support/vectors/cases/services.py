@@ -117,3 +117,43 @@ def port_before_all(t, f: Family):
     t.forward(lambda to: f.echo_request(to), 'known', **ssh)
     t.reply(lambda of: f.tcp_from(of, flags='SA', seq=9, ack=2, port=40001), **ssh)
     t.reply(lambda of: f.tcp_from(of, flags='SA', seq=9, ack=2))
+
+
+@case('services-any-protocol', BOTH, kernel=True)
+def any_protocol(t, f: Family):
+    """53/any is TCP and UDP, each answered from where it was asked."""
+    t.configure(f.service(['53/any->5353']))
+    ends = dict(front=End('web', f.public, 53), to=f.web(1, 5353))
+    t.forward(lambda to: f.udp_to(to, b'query'), 'chosen', **ends)
+    t.reply(lambda of: f.udp_from(of, b'answer'), **ends)
+    t.forward(lambda to: f.tcp_to(to, flags='S', seq=1), **ends)
+    t.reply(lambda of: f.tcp_from(of, flags='SA', seq=9, ack=2), **ends)
+
+
+@case('services-shared-echo', BOTH)
+def shared_echo(t, f: Family):
+    """Two addresses lead to one container with every port, and a client pings both at once: the identifier, which is
+    each ping's own, tells which address an echo reply returns from."""
+    t.configure(f.service('all', addresses=[f.public, f.public2]))
+    pings = [(End('web', f.public), 7), (End('web', f.public2), 8)]
+    for front, identifier in pings:
+        t.forward(lambda to: ping(f.echo_request(to), identifier), 'known' if identifier > 7 else 'chosen', front=front)
+    for front, identifier in pings:
+        t.reply(lambda of: ping(f.echo_reply(of), identifier), 'flow', front=front)
+
+
+def ping(packet, identifier):
+    packet[1].id = identifier
+    return packet
+
+
+@case('services-shared-udp', BOTH, kernel=True)
+def shared_udp(t, f: Family):
+    """Two public ports lead to one container port over UDP."""
+    t.configure(f.service(['53/udp->5353', '54/udp->5353']))
+    to = f.web(1, 5353)
+    fronts = [(End('web', f.public, 53), 40000), (End('web', f.public, 54), 40001)]
+    for front, port in fronts:
+        t.forward(lambda to: f.udp_to(to, b'query', port=port), 'known' if port > 40000 else 'chosen', front=front, to=to)
+    for front, port in fronts:
+        t.reply(lambda of: f.udp_from(of, b'answer', port=port), 'flow', front=front, to=to)
