@@ -61,7 +61,8 @@ export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boo
   const asked = ways.filter((way) => hasAsked(answer, way, state))
   if (asked.length === 0) return pass('unknown-client', packet)
   const way = needsFlow(ways) ? asked.find(isOfEnd(answer, state)) : ways[0]
-  if (way === undefined) return isOnlyByFlow(asked) ? pass('unknown-flow', packet) : drop('unknown-flow', packet)
+  if (way === undefined)
+    return isOnlyByFlow(asked) ? pass('unknown-flow', packet) : drop('unknown-flow', packet)
 
   const { address, port } = way.front
   rewriteQuoted(packet, quoted, isPartial, () => {

@@ -56,9 +56,7 @@ function flowReply(
     ({ front }) => front.address === end?.address && (front.protocol === 0 || front.port === end.port),
   )
   if (way !== undefined) return rewritten(packet, way, 'flow', isPartial)
-  return isOnlyByFlow(asked)
-    ? pass(packet, 'unknown-flow')
-    : drop('unknown-flow', packet.destination)
+  return isOnlyByFlow(asked) ? pass(packet, 'unknown-flow') : drop('unknown-flow', packet.destination)
 }
 
 function rewritten(

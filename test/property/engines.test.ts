@@ -48,5 +48,6 @@ const REACHED: readonly (readonly [world: RegExp, ...reasons: string[]])[] = [
   [/ports/, 'forward pinned', 'forward unpinned', 'answer port-closed', 'answer no-container'],
   [/shared/, 'reply flow', 'drop unknown-flow', 'drop port-closed'],
   [/hairpin/, 'reply endpoint', 'reply flow', 'pass unknown-flow', 'drop stray-alias'],
+  [/hairpin/, 'forward quoted', 'reply quoted'],
   [/empty/, 'answer no-container', 'drop no-container'],
 ]

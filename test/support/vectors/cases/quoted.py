@@ -26,10 +26,10 @@ def router(f):
     return f.containers[2]
 
 
-def from_there(f, end, quote, *details):
+def from_there(f, end, quote, *details, client=None):
     """An error from behind the containers: in front of onehop from a router, behind it from the public address."""
     source = end.address if end.name == 'web' else router(f)
-    return error(f, source, f.client, quote, *details)
+    return error(f, source, client or f.client, quote, *details)
 
 
 @case('quoted-answer', BOTH, kernel=True)

@@ -1,3 +1,4 @@
+from cases.quoted import error
 from config import Service
 from packets import V4, V6, End, Family
 from transcript import case
@@ -82,3 +83,13 @@ def mixed(t, f: Family):
     t.forward(lambda to: f.tcp_to(to, flags='S', seq=1, port=40002), 'chosen')
     t.step(f.tcp_from(f.web(1), flags='SA', seq=7, ack=8, port=40001), None, 'drop', 'unknown-flow', source=f.client)
     t.reply(lambda of: f.tcp_from(of, flags='SA', seq=9, ack=2, port=40002), 'flow')
+
+
+@case('replies-flow-quoted', BOTH)
+def quoted(t, f: Family):
+    """An error about a request is for the public address's client only where its flow came through that; one about a
+    packet to the container's own address leaves as it is."""
+    t.configure(f.service(replies='flow'))
+    t.forward(lambda to: f.tcp_to(to, flags='S', seq=1), 'chosen')
+    t.reply(lambda of: error(f, of.address, f.client, f.tcp_to(of, flags='S', seq=1)), 'quoted')
+    direct(t, f, error(f, f.web(1).address, f.client, f.tcp_to(f.web(1), flags='S', seq=1, port=40001)))
