@@ -4,6 +4,7 @@ import test from 'node:test'
 import { FAMILIES, inUrl } from '../support/families.ts'
 import { hostState } from '../support/lab/host-state.ts'
 import { likeDocker } from '../support/lab/like-docker.ts'
+import { ping } from '../support/lab/ping.ts'
 import { type Container, type Lab, type LabOptions, startServer, withLab } from '../support/lab.ts'
 
 const OUTSIDE_PORT = 9_000
@@ -64,7 +65,7 @@ async function callBoth(
   assert.equal(answer.address, address)
   const { peerPort: __, ...udp } = JSON.parse(answer.payload)
   assert.deepEqual(udp, expected, `${caller.name} → ${address}, UDP`)
-  await caller.namespace.run(['ping', '-c', '1', '-W', '2', ...(from ? ['-I', from] : []), address])
+  await ping(caller.namespace, address, { count: 1, ...source })
 }
 
 /** The service itself, from clients that the direct calls do not come from. */

@@ -6,6 +6,7 @@ import type { Agent } from '../support/lab/agent.ts'
 import { hostState } from '../support/lab/host-state.ts'
 import { likeDocker } from '../support/lab/like-docker.ts'
 import type { Namespace } from '../support/lab/namespace.ts'
+import { ping } from '../support/lab/ping.ts'
 import { type Lab, type LabOptions, withLab } from '../support/lab.ts'
 
 /** Who calls whom, by pins, and what the called one sees: each container itself or another one, the host a container. */
@@ -55,6 +56,7 @@ async function callAll(lab: Lab): Promise<void> {
       const namespace = namespaceOf(lab, call.caller)
       const agent = await namespace.agent()
       await callService(agent, family, { container: call.called, peer: call[family.name].alias })
+      // Of an address with every port, so that a container answers.
       await ping(namespace, family.name === 'IPv4' ? '203.0.113.11' : '2001:db8:53::11')
       await refused(agent, family)
     }
@@ -70,14 +72,6 @@ async function callService(agent: Agent, { url, service }: Family, expected: obj
   assert.deepEqual([answer.address, answer.port], [service, 53])
   const { peerPort: __, ...udp } = JSON.parse(answer.payload)
   assert.deepEqual(udp, expected)
-}
-
-/** Of an address with every port, so that a container answers. By -w it waits for answers that a busy machine delays. */
-async function ping(namespace: Namespace, address: string): Promise<void> {
-  const text = await namespace.run(['ping', '-n', '-c', '3', '-i', '0.01', '-w', '30', address])
-  assert.match(text, / 3 received,/)
-  for (const line of text.split('\n').filter((line) => line.includes('icmp_seq')))
-    assert.ok(line.includes(`from ${address}`), line)
 }
 
 async function refused(agent: Agent, { service }: Family): Promise<void> {

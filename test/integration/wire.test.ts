@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { FAMILIES } from '../support/families.ts'
 import { badChecksums, dissect, goodChecksums } from '../support/lab/dissect.ts'
+import { ping } from '../support/lab/ping.ts'
 import { clientAddress, type Lab, PUBLIC, PUBLIC6, UPLINK, withLab } from '../support/lab.ts'
 
 const TTL = 64
@@ -58,7 +59,7 @@ async function useService(lab: Lab): Promise<void> {
     ])
       assert.ok(transfer.isEqual)
     for (const length of [1, 2, 1_001, 1_400]) await agent.udp(service, 53, 'x'.repeat(length), { from })
-    await lab.client.run(['ping', '-c', '3', '-i', '0.01', '-s', '57', '-I', from, service])
+    await ping(lab.client, service, { from, bytes: 57 })
     await agent.connect(service, 81, { from })
     await assert.rejects(agent.udp(service, 54, 'x', { from }), { code: 'ECONNREFUSED' })
   }
