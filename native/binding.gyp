@@ -22,9 +22,12 @@
       "type": "static_library",
       "sources": [
         "src/table/entries.cc",
-        "src/pipeline/snapshot.cc",
+        "src/table/maglev.cc",
+        "src/table/turns.cc",
+        "src/pipeline/update.cc",
         "src/pipeline/lookup.cc",
         "src/pipeline/pipeline.cc",
+        "src/pipeline/choose.cc",
         "src/pipeline/forward.cc",
         "src/pipeline/answer.cc",
         "src/pipeline/quoted.cc",

@@ -1,111 +1,140 @@
-import { type Address, distinctPrefixes, type Prefix } from './address.ts'
-import { type Config, protocolsOf, type ServiceConfig } from './config/schema.ts'
-import { TCP } from './packet/tcp.ts'
-import { UDP } from './packet/udp.ts'
+import { distinctPrefixes, type Prefix } from './address.ts'
+import { compileService, type ScopeLimits } from './compile/service.ts'
+import type { Config, ServiceConfig } from './config/schema.ts'
+import { type Conditions, changedNames } from './containers/conditions.ts'
 import type { Identities } from './pipeline/identities.ts'
-import type {
-  ContainerState,
-  Front,
-  Snapshot,
-  SnapshotContainer,
-  SnapshotService,
-} from './pipeline/snapshot.ts'
-import { scopeName } from './scope.ts'
-import { Rings } from './table/rings.ts'
+import type { Hairpin, Snapshot, SnapshotService } from './pipeline/snapshot.ts'
+import { scopeNames } from './scope.ts'
 
-const PROTOCOL_NUMBERS = { tcp: TCP.protocol, udp: UDP.protocol } as const
+const NO_CONDITIONS: Conditions = new Map()
 
-type StateOf = (container: string) => ContainerState
-
-/**
- * Compiles a config and the containers' states into a snapshot. Pure but for `identities`, which learns the
- * names it has not seen, and `rings`, which keeps what the next snapshot needs not build; `key`, theirs too, is 16 bytes.
- * `sources` are the local ones (config/hairpin.ts), checked.
- */
-export function compileSnapshot(
+/** A snapshot from nothing before it: see Compiler. */
+export const compileSnapshot = (
   config: Config,
   identities: Identities,
   key: Uint8Array,
-  stateOf: StateOf = () => 'ready',
-  rings = new Rings(key),
-  sources: readonly Prefix[] = config.hairpin?.sources ?? [],
-): Snapshot {
-  const containers = new Map<number, SnapshotContainer>()
-  for (const service of config.services)
-    for (const container of service.containers) {
-      const id = identities.container(container.name)
-      containers.set(id, {
-        id,
-        name: container.name,
-        address4: container.address,
-        address6: container.address6,
-        state: stateOf(container.name),
-      })
+  conditions?: Conditions,
+): Snapshot => new Compiler(identities, key).compile(config, conditions)
+
+interface Compiled {
+  readonly config: ServiceConfig
+  readonly service: SnapshotService
+}
+
+/**
+ * Compiles a config and the containers' conditions into snapshots, one after another. A service is the same object in the
+ * next one when its config is the same object as before and nothing else was said of its containers: with ten thousand of
+ * them, a change must cost no more than what it changes. What a snapshot holds does not depend on those before it, but for
+ * ids, which `identities` keeps.
+ */
+export class Compiler {
+  readonly #identities: Identities
+  readonly #key: Uint8Array
+  readonly #compiled = new Map<string, Compiled>()
+  #conditions = NO_CONDITIONS
+  #limits: ReadonlyMap<string, ScopeLimits> = new Map()
+  /** Container's name → names of the services that it is in. */
+  readonly #places = new Map<string, readonly string[]>()
+
+  /** `key`: 16 bytes. */
+  constructor(identities: Identities, key: Uint8Array) {
+    this.#identities = identities
+    this.#key = key
+  }
+
+  /** `sources` are the local ones (config/hairpin.ts), checked. */
+  compile(
+    config: Config,
+    conditions = NO_CONDITIONS,
+    sources: readonly Prefix[] = config.hairpin?.sources ?? [],
+  ): Snapshot {
+    const touched = this.#servicesOf(changedNames(this.#conditions, conditions))
+    const limits = limitsOfShared(config.services)
+    const services = config.services.map((service) => {
+      const before = this.#compiled.get(service.name)
+      const isSame =
+        before?.config === service && !touched.has(service.name) && this.#hasSameLimits(service, limits)
+      return isSame ? before.service : this.#compile(service, before, conditions, limits)
+    })
+    if (this.#compiled.size > services.length) this.#forgetOthers(config.services)
+    this.#conditions = conditions
+    this.#limits = limits
+    return { key: this.#key, unserved: config.unserved, hairpin: compileHairpin(config, sources), services }
+  }
+
+  #compile(
+    config: ServiceConfig,
+    before: Compiled | undefined,
+    conditions: Conditions,
+    limits: ReadonlyMap<string, ScopeLimits>,
+  ): SnapshotService {
+    if (before?.config !== config) {
+      if (before !== undefined) this.#displace(before.config)
+      this.#place(config)
     }
-  const services = config.services.map((service) => compileService(service, identities, rings, stateOf))
-  rings.forgetUnused()
-  const hairpin = config.hairpin && {
-    alias4: config.hairpin.alias4,
-    alias6: config.hairpin.alias6,
-    sources: distinctPrefixes(sources),
+    const limitsOf = (scope: string) => limits.get(scope) ?? limitsOfOne(config)
+    const service = compileService(config, this.#identities, this.#key, conditions, limitsOf)
+    this.#compiled.set(config.name, { config, service })
+    return service
   }
-  return { key, unserved: config.unserved, hairpin, services, containers }
-}
 
-function compileService(
-  service: ServiceConfig,
-  identities: Identities,
-  rings: Rings,
-  stateOf: StateOf,
-): SnapshotService {
-  return {
-    id: identities.service(service.name),
-    name: service.name,
-    prefix4: service.affinity.prefix4,
-    prefix6: service.affinity.prefix6,
-    idleSeconds: service.affinity.idleSeconds,
-    quota: service.quota,
-    empty: service.empty,
-    replies: service.replies,
-    members: service.containers.map((container) => ({
-      container: identities.container(container.name),
-      port: container.port ?? 0,
-    })),
-    ...buildRings(service, rings, stateOf),
-    pins: service.pins.map((pin) => ({
-      prefix: pin.source.address,
-      length: pin.source.length,
-      container: identities.container(pin.container),
-    })),
-    fronts: service.addresses.flatMap((address) => compileFronts(service, address, identities)),
+  #forgetOthers(services: readonly ServiceConfig[]): void {
+    const names = new Set(services.map(({ name }) => name))
+    for (const [name, { config }] of this.#compiled) {
+      if (names.has(name)) continue
+      this.#displace(config)
+      this.#compiled.delete(name)
+    }
+  }
+
+  #place({ name, containers }: ServiceConfig): void {
+    for (const container of containers)
+      this.#places.set(container.name, [...(this.#places.get(container.name) ?? []), name])
+  }
+
+  #displace({ name, containers }: ServiceConfig): void {
+    for (const container of containers) {
+      const others = this.#places.get(container.name)!.filter((other) => other !== name)
+      if (others.length > 0) this.#places.set(container.name, others)
+      else this.#places.delete(container.name)
+    }
+  }
+
+  #servicesOf(containers: readonly string[]): ReadonlySet<string> {
+    return new Set(containers.flatMap((name) => this.#places.get(name) ?? []))
+  }
+
+  #hasSameLimits(service: ServiceConfig, limits: ReadonlyMap<string, ScopeLimits>): boolean {
+    if (service.affinity.scope === 'service') return true
+    return [...scopeNames(service)].every((scope) => {
+      const [before, now] = [this.#limits.get(scope), limits.get(scope)]
+      return before?.idleSeconds === now?.idleSeconds && before?.quota === now?.quota
+    })
   }
 }
 
-/** A container takes part in the ring of each family it has an address of; mostly the two rings are one. */
-function buildRings(
-  { containers }: ServiceConfig,
-  rings: Rings,
-  stateOf: StateOf,
-): Pick<SnapshotService, 'ring4' | 'ring6'> {
-  const ringOf = (family: 'address' | 'address6') =>
-    rings.ringOf(
-      containers.flatMap(({ name, weight, [family]: address }, position) =>
-        address !== undefined && weight > 0 && stateOf(name) === 'ready' ? [{ name, weight, position }] : [],
-      ),
-    )
-  return { ring4: ringOf('address'), ring6: ringOf('address6') }
+const limitsOfOne = ({ affinity, quota }: ServiceConfig): ScopeLimits => ({
+  idleSeconds: affinity.idleSeconds,
+  quota,
+})
+
+/** A scope that services share is as patient and as large as the most generous of them. */
+function limitsOfShared(services: readonly ServiceConfig[]): ReadonlyMap<string, ScopeLimits> {
+  const limits = new Map<string, ScopeLimits>()
+  for (const service of services) {
+    if (service.affinity.scope === 'service') continue
+    const own = limitsOfOne(service)
+    for (const scope of scopeNames(service)) limits.set(scope, largest(limits.get(scope) ?? own, own))
+  }
+  return limits
 }
 
-function compileFronts(service: ServiceConfig, address: Address, identities: Identities): Front[] {
-  const scope = identities.scope(scopeName(service, address))
-  if (service.ports === 'all') return [{ address, protocol: 0, port: 0, target: 0, scope }]
-  return service.ports.flatMap((rule) =>
-    protocolsOf(rule).map((protocol) => ({
-      address,
-      protocol: PROTOCOL_NUMBERS[protocol],
-      port: rule.port,
-      target: rule.target,
-      scope,
-    })),
-  )
+const largest = (a: ScopeLimits, b: ScopeLimits): ScopeLimits => ({
+  idleSeconds: Math.max(a.idleSeconds, b.idleSeconds),
+  quota: a.quota === undefined || b.quota === undefined ? undefined : Math.max(a.quota, b.quota),
+})
+
+function compileHairpin({ hairpin }: Config, sources: readonly Prefix[]): Hairpin | undefined {
+  if (hairpin === undefined) return undefined
+  return { alias4: hairpin.alias4, alias6: hairpin.alias6, sources: distinctPrefixes(sources) }
 }

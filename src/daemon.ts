@@ -3,8 +3,9 @@ import type { Prefix } from './address.ts'
 import { serveApi } from './api/api.ts'
 import type { ContainersSource } from './api/containers.ts'
 import { buildStatus, type Status } from './api/status.ts'
-import { compileSnapshot } from './compile.ts'
+import { Compiler } from './compile.ts'
 import type { Config } from './config/schema.ts'
+import type { Conditions } from './containers/conditions.ts'
 import { ContainerList } from './containers/container-list.ts'
 import { type HealthChange, HealthChecks } from './containers/health-checks.ts'
 import type { DataPlane } from './dataplane/dataplane.ts'
@@ -20,7 +21,6 @@ import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
 import { scopesOf } from './scope.ts'
 import { Store } from './store/store.ts'
-import { Rings } from './table/rings.ts'
 import { readVersion } from './version.ts'
 
 export interface DaemonOptions {
@@ -119,10 +119,9 @@ class Daemon {
   readonly #options: DaemonOptions
   readonly #log: Logger
   readonly #dataPlane: DataPlane
-  readonly #key: Uint8Array
   readonly #identities = new Identities()
   readonly #store: Store | undefined
-  readonly #rings: Rings
+  readonly #compiler: Compiler
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -135,8 +134,7 @@ class Daemon {
     this.#options = options
     this.#log = log
     this.#dataPlane = dataPlane
-    this.#key = key
-    this.#rings = new Rings(key)
+    this.#compiler = new Compiler(this.#identities, key)
     this.#config = options.config
     if (options.storePath !== undefined)
       this.#store = new Store({
@@ -150,7 +148,7 @@ class Daemon {
 
   /** What the store has of the config's sources; from here on it follows the table. */
   async restore(): Promise<void> {
-    await this.#store?.restore(scopesOf(this.#list.weighted(this.#config), this.#identities))
+    await this.#store?.restore(scopesOf(this.#config, this.#identities))
     this.#store?.start()
   }
 
@@ -161,16 +159,7 @@ class Daemon {
 
   #publish(config = this.#config, sources = this.#sources): void {
     this.#health.update(config)
-    this.#dataPlane.publish(
-      compileSnapshot(
-        this.#list.weighted(config),
-        this.#identities,
-        this.#key,
-        this.#stateOf,
-        this.#rings,
-        sources,
-      ),
-    )
+    this.#dataPlane.publish(this.#compiler.compile(config, this.#conditions(), sources))
     this.#sources = sources
     this.#config = config
   }
@@ -223,6 +212,13 @@ class Daemon {
       services: services.length,
       offload: this.#dataPlane.io().offload,
     }
+  }
+
+  #conditions(): Conditions {
+    const conditions = this.#list.conditions()
+    for (const name of this.#health.down)
+      conditions.set(name, { state: 'down', weight: conditions.get(name)?.weight })
+    return conditions
   }
 
   readonly #stateOf = (container: string): ContainerState =>

@@ -1,10 +1,9 @@
-// libFuzzer's entry to the decoder of snapshots: bytes that are none are refused, and what is taken can be looked up
-// in. An execution is one snapshot.
+// libFuzzer's entry to the decoder of updates: bytes that are none are refused, and what is taken can be looked up
+// in. An execution is one whole snapshot, and the same again as an update to it.
 #include <cstring>
 #include <stdexcept>
 
 #include "../src/pipeline/lookup.h"
-#include "../src/pipeline/snapshot.h"
 #include "invariants.h"
 
 using namespace onehop;
@@ -22,18 +21,17 @@ void look_up(const SnapshotLookup& lookup, const Address& address, bool is_v6, u
   const EndpointWays ways = lookup.endpoint_ways(packet);
   for (const auto& list : {ways.exact, ways.every})
     for (const EndpointWay& way : list)
-      fuzz::expect(way.front < lookup.snapshot().fronts.size(), "a way leads to a front");
+      fuzz::expect(way.front->service->member(way.container) != nullptr, "a way leads from a front of its service");
 }
 
-void look_up_all(const SnapshotLookup& lookup) {
-  const Snapshot& snapshot = lookup.snapshot();
-  for (const Front& front : snapshot.fronts) {
+void look_up_all(const SnapshotLookup& lookup, const Service& service) {
+  for (const auto& ring : service.ring)
+    for (const uint16_t row : *ring) fuzz::expect(row < service.members.size(), "a row leads to a member");
+  for (const Front& front : service.fronts) {
     look_up(lookup, front.address, front.is_v6, front.protocol, front.port);
-    lookup.pinned(front.service, front.address, front.is_v6);
-    for (const Member& member : snapshot.members) {
-      lookup.usable_member(front.service, member.container, front.is_v6);
+    service.pinned(front.address, front.is_v6);
+    for (const Member& member : service.members)
       look_up(lookup, member.address[front.is_v6], front.is_v6, front.protocol, member.port);
-    }
   }
 }
 
@@ -41,12 +39,12 @@ void look_up_all(const SnapshotLookup& lookup) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t length) {
   try {
-    Snapshot snapshot = decode_snapshot({input, length});
-    for (const SnapshotService& service : snapshot.services)
-      for (const Range& ring : service.ring)
-        for (uint32_t i = 0; i < ring.count; i++)
-          fuzz::expect(snapshot.rows[ring.first + i] < service.members.count, "a row leads to a member");
-    look_up_all(SnapshotLookup(std::move(snapshot)));
+    Replaced first, second;
+    const SnapshotLookup before(nullptr, decode_update({input, length}), first);
+    const SnapshotLookup after(&before, decode_update({input, length}), second);
+    fuzz::expect(first.come.size() == second.gone.size(), "what came goes again when it comes anew");
+    for (const auto& service : first.come) look_up_all(before, *service);
+    for (const auto& service : second.come) look_up_all(after, *service);
   } catch (const std::invalid_argument& error) {
     fuzz::expect(std::strncmp(error.what(), "snapshot: ", 10) == 0, "a refusal says what it is about");
   }

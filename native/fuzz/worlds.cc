@@ -14,9 +14,9 @@ namespace {
 
 // Of these bytes an engine makes its tables: no service, but the key.
 std::vector<uint8_t> without_services(const std::vector<uint8_t>& snapshot) {
-  constexpr size_t kThroughKey = 4 + 4 + 16, kUnservedAndTwoEmptyLists = 1 + 4 + 4;
+  constexpr size_t kThroughKey = 4 + 4 + 16, kThreeFlagsAndTwoEmptyLists = 1 + 1 + 1 + 4 + 4;
   std::vector<uint8_t> empty(snapshot.begin(), snapshot.begin() + kThroughKey);
-  empty.resize(kThroughKey + kUnservedAndTwoEmptyLists);
+  empty.resize(kThroughKey + kThreeFlagsAndTwoEmptyLists);
   return empty;
 }
 
@@ -74,16 +74,18 @@ void World::restore() {
 }
 
 void World::list_ends() {
-  const Snapshot snapshot = decode_snapshot(snapshots_[0]);
+  const Update update = decode_update(snapshots_[0]);
   std::vector<uint16_t> targets;
-  for (const Front& front : snapshot.fronts) {
-    ends_.push_back({front.is_v6, front.address, swap16(front.port)});
-    targets.push_back(swap16(front.target));
-  }
-  for (const SnapshotContainer& container : snapshot.containers)
-    for (const bool is_v6 : {false, true})
-      for (const uint16_t target : targets)
-        if (container.has_address[is_v6]) ends_.push_back({is_v6, container.address[is_v6], target});
+  for (const auto& service : update.services)
+    for (const Front& front : service->fronts) {
+      ends_.push_back({front.is_v6, front.address, swap16(front.port)});
+      targets.push_back(swap16(front.target));
+    }
+  for (const auto& service : update.services)
+    for (const Member& member : service->members)
+      for (const bool is_v6 : {false, true})
+        for (const uint16_t target : targets)
+          if (member.has_address[is_v6]) ends_.push_back({is_v6, member.address[is_v6], target});
 }
 
 std::vector<std::unique_ptr<World>> load_worlds(const std::string& program) {

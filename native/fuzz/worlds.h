@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "../src/pipeline/engine.h"
-#include "../src/pipeline/snapshot.h"
+#include "../src/pipeline/update.h"
 #include "allocations.h"
 
 namespace onehop::fuzz {

@@ -64,7 +64,7 @@ export interface ServiceConfig {
   readonly addresses: readonly Address[]
   readonly ports: readonly PortRule[] | 'all'
   readonly containers: readonly ContainerConfig[]
-  readonly algorithm: 'maglev'
+  readonly algorithm: Algorithm
   readonly affinity: AffinityConfig
   /** How containers are checked; undefined: each is taken to be up. */
   readonly health?: HealthConfig | undefined
@@ -76,6 +76,10 @@ export interface ServiceConfig {
   /** What makes a packet from a container an answer: its endpoint, or a flow remembered there. */
   readonly replies: 'endpoint' | 'flow'
 }
+
+/** How a container is chosen for a source that nobody knows. */
+export const ALGORITHMS = ['maglev', 'weighted-round-robin', 'least-sources', 'random-two'] as const
+export type Algorithm = (typeof ALGORITHMS)[number]
 
 /** `80/tcp->8080`: the public port, the protocol and the container's port. */
 export interface PortRule {
@@ -524,7 +528,7 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   addresses: list(anyAddress, ADDRESSES).min(1, 'at least one address'),
   ports,
   containers: list(container, 'a list such as [{name: web-1, address: 10.77.0.11}]'),
-  algorithm: oneOf('maglev').default('maglev'),
+  algorithm: oneOf(...ALGORITHMS).default('maglev'),
   affinity: affinity.prefault({}),
   health: health.optional(),
   pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),

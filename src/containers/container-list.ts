@@ -1,8 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import { OnehopError } from '../errors.ts'
-
-/** `ready` takes new sources, `draining` keeps those it has, `down` takes none. */
-export type State = 'ready' | 'draining' | 'down'
+import type { Condition, State } from './conditions.ts'
 
 /** How a container stands in one service, and why. */
 export interface Standing {
@@ -93,19 +91,14 @@ export class ContainerList {
 
   readonly stateOf = (container: string): State => this.#orders.get(container)?.drain?.state ?? 'ready'
 
-  /** The config with the operator's weights in the place of its own; itself when there are none. */
-  weighted(config: Config): Config {
-    if (![...this.#orders.values()].some(({ weight }) => weight !== undefined)) return config
-    const services = config.services.map((service) => {
-      const containers = service.containers.map((container) => {
-        const weight = this.#orders.get(container.name)?.weight
-        return weight === undefined ? container : { ...container, weight }
-      })
-      return containers.every((container, i) => container === service.containers[i])
-        ? service
-        : { ...service, containers }
-    })
-    return { ...config, services }
+  /** Of the containers that an operator said something of. */
+  conditions(): Map<string, Condition> {
+    return new Map(
+      Array.from(this.#orders, ([name, { drain, weight }]) => [
+        name,
+        { state: drain?.state ?? 'ready', weight },
+      ]),
+    )
   }
 
   /** Forgets what was said of containers that a reload took away. */

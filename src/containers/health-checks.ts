@@ -31,6 +31,8 @@ export class HealthChecks {
   readonly #random: () => number
   /** Container's name → what is asked of it → check. Services that ask the same share one. */
   readonly #checks = new Map<string, Map<string, Check>>()
+  readonly #down = new Set<string>()
+  #config: Config | undefined
   #turned: HealthChange[] = []
 
   constructor(
@@ -46,6 +48,11 @@ export class HealthChecks {
   /** Down as long as any of its checks says so; up without a check. */
   isUp(container: string): boolean {
     return this.#downSinceMs(container) === undefined
+  }
+
+  /** Those that are not up. */
+  get down(): ReadonlySet<string> {
+    return this.#down
   }
 
   /** What is said of a container elsewhere, overruled where its checks failed. */
@@ -64,6 +71,8 @@ export class HealthChecks {
 
   /** Follows the config: a check that is asked for as before goes on with what it knows. */
   update(config: Config): void {
+    if (config === this.#config) return
+    this.#config = config
     const wanted = plansOf(config)
     for (const [container, checks] of this.#checks)
       for (const [key, check] of checks)
@@ -75,6 +84,7 @@ export class HealthChecks {
   close(): void {
     for (const checks of this.#checks.values()) for (const check of checks.values()) check.close()
     this.#checks.clear()
+    this.#down.clear()
     this.#echoes.close()
     this.#turned = []
   }
@@ -98,11 +108,18 @@ export class HealthChecks {
     const checks = this.#checks.get(container)!
     checks.delete(key)
     if (checks.size === 0) this.#checks.delete(container)
+    this.#note(container)
   }
 
   #report(container: string, isUp: boolean, failure: ProbeResult): void {
     if (this.#turned.length === 0) setImmediate(() => this.#tell())
     this.#turned.push({ container, isUp, failure, knownMs: performance.now() })
+    this.#note(container)
+  }
+
+  #note(container: string): void {
+    if (this.isUp(container)) this.#down.delete(container)
+    else this.#down.add(container)
   }
 }
 

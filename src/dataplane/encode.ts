@@ -1,50 +1,60 @@
 import { addressBytes, isAddress4, type Prefix } from '../address.ts'
-import type {
-  ContainerState,
-  Front,
-  Hairpin,
-  Member,
-  Pin,
-  Snapshot,
-  SnapshotContainer,
-  SnapshotService,
+import {
+  ALGORITHMS,
+  type ContainerState,
+  type Front,
+  type Hairpin,
+  type Member,
+  type Pin,
+  type Snapshot,
+  type SnapshotService,
 } from '../pipeline/snapshot.ts'
 
 /**
- * A snapshot as bytes, for native/src/pipeline/snapshot.cc. Numbers are little-endian and lie without gaps; an
- * address is its 4 or 16 bytes in network order; a list is its length (u32) and its elements.
+ * What makes a snapshot of the one before it, as bytes for native/src/pipeline/update.cc. Numbers are little-endian and lie
+ * without gaps; an address is its 4 or 16 bytes in network order; a list is its length (u32) and its elements; a text is its
+ * length (u8) and its bytes.
  *
  * | what | fields |
  * | --- | --- |
- * | snapshot | magic "1hop", version u32 (2), key 16 bytes, unserved u8 (0 reject, 1 drop), hairpin u8 (0 off, 1 on), and if on alias4, alias6 and sources; containers, services |
+ * | update | magic "1hop", version u32 (3), key 16 bytes, unserved u8 (0 reject, 1 drop), hairpin u8 (0 off, 1 on), and if on alias4, alias6 and sources; is whole u8 (1: nothing of the snapshot before stays), gone: list of services' ids u32, services: those that came or changed |
  * | alias4, alias6 | length u8, prefix |
  * | source | is v6 u8, length u8, prefix |
- * | container | id u32, state u8 (position in STATES), has address4 u8, has address6 u8, address4, address6 |
- * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), has one ring u8, idle seconds u32, quota u32 (2^32 - 1: none), members, pins, fronts, ring4, ring6 unless there is one ring |
- * | member | container u32 (position in containers), port u16 |
+ * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), algorithm u8 (position in ALGORITHMS), seed u32, members, pins, fronts |
+ * | member | container's id u32, state u8 (position in STATES), has address4 u8, has address6 u8, port u16, weight u16, name text, address4, address6 |
  * | pin | is v6 u8, length u8, member u16 (position in members), prefix |
- * | front | is v6 u8, protocol u8, port u16, target u16, scope u32, address |
- * | ring | rows u16: positions in members |
+ * | front | is v6 u8, protocol u8, port u16, target u16, scope u32, idle seconds u32, quota u32 (2^32 - 1: none), address |
  *
- * Equal rings are written once: they are most of a snapshot. A pin to a container that is no member can never
- * be used and is left out. Ids and scopes are below 2^24; the decoder refuses others.
+ * A pin to a container that is no member can never be used and is left out. Ids and scopes are below 2^24; the decoder
+ * refuses others.
  */
-export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
+export function encodeUpdate(snapshot: Snapshot, changes: Changes): Uint8Array {
   const writer = new ByteWriter()
-  const containers = [...snapshot.containers.values()]
-  const positions = new Map(containers.map(({ id }, position) => [id, position]))
   writer.bytes(MAGIC)
   writer.u32(VERSION)
   writer.bytes(snapshot.key)
   writer.boolean(snapshot.unserved === 'drop')
   writeHairpin(writer, snapshot.hairpin)
-  writer.list(containers, (container) => writeContainer(writer, container))
-  writer.list(snapshot.services, (service) => writeService(writer, service, positions))
+  writer.boolean(changes.isWhole)
+  writer.list(changes.gone, (id) => writer.u32(id))
+  writer.list(changes.services, (service) => writeService(writer, service))
   return writer.written()
 }
 
+/** A snapshot with none before it. */
+export const encodeSnapshot = (snapshot: Snapshot): Uint8Array =>
+  encodeUpdate(snapshot, { isWhole: true, gone: [], services: snapshot.services })
+
+/** What is to be told of a snapshot when another is known. */
+export interface Changes {
+  readonly isWhole: boolean
+  /** Ids. */
+  readonly gone: readonly number[]
+  readonly services: readonly SnapshotService[]
+}
+
 const MAGIC = new TextEncoder().encode('1hop')
-const VERSION = 2
+const VERSION = 3
 const NO_QUOTA = 0xffff_ffff
 const STATES: readonly ContainerState[] = ['ready', 'draining', 'down']
 
@@ -64,49 +74,30 @@ function writePrefix(writer: ByteWriter, { address, length }: Prefix): void {
   writer.bytes(addressBytes(address))
 }
 
-function writeContainer(writer: ByteWriter, { id, state, address4, address6 }: SnapshotContainer): void {
-  writer.u32(id)
-  writer.u8(STATES.indexOf(state))
-  writer.boolean(address4 !== undefined)
-  writer.boolean(address6 !== undefined)
-  if (address4 !== undefined) writer.bytes(addressBytes(address4))
-  if (address6 !== undefined) writer.bytes(addressBytes(address6))
-}
-
-function writeService(
-  writer: ByteWriter,
-  service: SnapshotService,
-  positions: ReadonlyMap<number, number>,
-): void {
-  const { ring4, ring6, members } = service
-  const hasOneRing = isSameRing(ring4, ring6)
+function writeService(writer: ByteWriter, service: SnapshotService): void {
   writer.u32(service.id)
   writer.u8(service.prefix4)
   writer.u8(service.prefix6)
   writer.boolean(service.empty === 'drop')
   writer.boolean(service.replies === 'flow')
-  writer.boolean(hasOneRing)
-  writer.u32(service.idleSeconds)
-  writer.u32(service.quota ?? NO_QUOTA)
-  writer.list(members, (member) => writeMember(writer, member, positions))
+  writer.u8(ALGORITHMS.indexOf(service.algorithm))
+  writer.u32(service.seed)
+  writer.list(service.members, (member) => writeMember(writer, member))
   writer.list(usablePins(service), (pin) => writePin(writer, pin))
   writer.list(service.fronts, (front) => writeFront(writer, front))
-  writer.ring(ring4)
-  if (!hasOneRing) writer.ring(ring6)
 }
 
-const isSameRing = (a: Uint16Array, b: Uint16Array): boolean =>
-  a === b || (a.length === b.length && a.every((row, i) => row === b[i]))
-
-function writeMember(
-  writer: ByteWriter,
-  { container, port }: Member,
-  positions: ReadonlyMap<number, number>,
-): void {
-  const position = positions.get(container)
-  if (position === undefined) throw new Error(`no container ${container} in the snapshot`)
-  writer.u32(position)
+function writeMember(writer: ByteWriter, { container, port, weight }: Member): void {
+  const { id, name, state, address4, address6 } = container
+  writer.u32(id)
+  writer.u8(STATES.indexOf(state))
+  writer.boolean(address4 !== undefined)
+  writer.boolean(address6 !== undefined)
   writer.u16(port)
+  writer.u16(weight)
+  writer.text(name)
+  if (address4 !== undefined) writer.bytes(addressBytes(address4))
+  if (address6 !== undefined) writer.bytes(addressBytes(address6))
 }
 
 interface PlacedPin {
@@ -117,7 +108,8 @@ interface PlacedPin {
 function usablePins({ pins, members }: SnapshotService): readonly PlacedPin[] {
   if (pins.length === 0) return []
   const places = new Map<number, number>()
-  for (const [i, { container }] of members.entries()) if (!places.has(container)) places.set(container, i)
+  for (const [i, { container }] of members.entries())
+    if (!places.has(container.id)) places.set(container.id, i)
   return pins.flatMap((pin) => {
     const member = places.get(pin.container)
     return member === undefined ? [] : [{ pin, member }]
@@ -131,17 +123,21 @@ function writePin(writer: ByteWriter, { pin, member }: PlacedPin): void {
   writer.bytes(addressBytes(pin.prefix))
 }
 
-function writeFront(writer: ByteWriter, { address, protocol, port, target, scope }: Front): void {
+function writeFront(writer: ByteWriter, front: Front): void {
+  const { address, protocol, port, target, scope, idleSeconds, quota } = front
   writer.boolean(!isAddress4(address))
   writer.u8(protocol)
   writer.u16(port)
   writer.u16(target)
   writer.u32(scope)
+  writer.u32(idleSeconds)
+  writer.u32(quota ?? NO_QUOTA)
   writer.bytes(addressBytes(address))
 }
 
 /** Writes numbers one after another into bytes that grow. Throws RangeError for what does not fit its field. */
 class ByteWriter {
+  readonly #encoder = new TextEncoder()
   #bytes = new Uint8Array(4096)
   #view = new DataView(this.#bytes.buffer)
   #length = 0
@@ -175,10 +171,10 @@ class ByteWriter {
     for (const item of items) write(item)
   }
 
-  /** Rows as they lie in memory: Node runs onehop on little-endian processors only (native/src/packet/bytes.h). */
-  ring(rows: Uint16Array): void {
-    this.u32(rows.length)
-    this.bytes(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength))
+  text(text: string): void {
+    const bytes = this.#encoder.encode(text)
+    this.u8(bytes.length)
+    this.bytes(bytes)
   }
 
   written(): Uint8Array {

@@ -1,5 +1,5 @@
 import { type ErrorCode, OnehopError } from '../errors.ts'
-import type { Snapshot } from '../pipeline/snapshot.ts'
+import type { Snapshot, SnapshotService } from '../pipeline/snapshot.ts'
 import type { Rows } from '../table/rows.ts'
 import { type Addon, type AddonEngine, loadAddon } from './addon.ts'
 import type {
@@ -14,7 +14,7 @@ import type {
   RowBatch,
   TableSizes,
 } from './dataplane.ts'
-import { encodeSnapshot } from './encode.ts'
+import { type Changes, encodeUpdate } from './encode.ts'
 
 /** The pipeline in C++, without a device. Throws OnehopError when the addon is missing. */
 export const createNativeEngine = (sizes: TableSizes): Engine => createNativeDataPlane(sizes)
@@ -24,13 +24,35 @@ export const createNativeDataPlane = (sizes: TableSizes): DataPlane => new Nativ
 
 class NativeDataPlane implements DataPlane {
   readonly #engine: AddonEngine
+  /** What the engine knows: the key, and services by id. */
+  #key: Uint8Array | undefined
+  readonly #services = new Map<number, SnapshotService>()
 
   constructor({ Engine }: Addon, sizes: TableSizes) {
     this.#engine = explained(() => new Engine(sizes))
   }
 
   publish(snapshot: Snapshot): void {
-    explained(() => this.#engine.publish(encodeSnapshot(snapshot)))
+    const changes = this.#changesTo(snapshot)
+    explained(() => this.#engine.publish(encodeUpdate(snapshot, changes)))
+    if (changes.isWhole) this.#services.clear()
+    for (const id of changes.gone) this.#services.delete(id)
+    for (const service of changes.services) this.#services.set(service.id, service)
+    this.#key = snapshot.key
+  }
+
+  /** Another key is a new beginning: what hashes to where has changed in every service. */
+  #changesTo({ key, services }: Snapshot): Changes {
+    if (this.#key !== key) return { isWhole: true, gone: [], services }
+    const changed = services.filter((service) => this.#services.get(service.id) !== service)
+    const come = changed.filter(({ id }) => !this.#services.has(id)).length
+    const isAnyGone = this.#services.size + come > services.length
+    return { isWhole: false, gone: isAnyGone ? this.#goneFrom(services) : [], services: changed }
+  }
+
+  #goneFrom(services: readonly SnapshotService[]): readonly number[] {
+    const ids = new Set(services.map(({ id }) => id))
+    return [...this.#services.keys()].filter((id) => !ids.has(id))
   }
 
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome {

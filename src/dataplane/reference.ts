@@ -7,6 +7,7 @@ import { REASONS } from '../pipeline/verdict.ts'
 import { FlowTable } from '../table/flows.ts'
 import { makeRows, type Rows } from '../table/rows.ts'
 import { DistributionTable } from '../table/table.ts'
+import { TurnCounters } from '../table/turns.ts'
 import type { ChangeBatch, Counters, Engine, Offload, RowBatch, TableSizes, Traffic } from './dataplane.ts'
 
 /** The specification one can read: the whole pipeline in TypeScript, plain and never tuned. */
@@ -25,6 +26,7 @@ interface BothWays {
 class ReferenceEngine implements Engine {
   readonly #sizes: TableSizes
   readonly #errors = new ErrorBudget()
+  readonly #turns = new TurnCounters()
   readonly #reasons = REASONS.map(newTally)
   readonly #services = new Map<number, BothWays>()
   readonly #containers = new Map<number, BothWays>()
@@ -45,7 +47,7 @@ class ReferenceEngine implements Engine {
 
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome {
     const { lookup, table, flows } = this.#published()
-    const state = { lookup, table, flows, errors: this.#errors, now: nowSeconds }
+    const state = { lookup, table, flows, errors: this.#errors, turns: this.#turns, now: nowSeconds }
     const { length } = packet
     const outcome = processPacket(packet, state, offload)
     this.#count(outcome, length)

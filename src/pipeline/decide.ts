@@ -1,7 +1,6 @@
-import { isAddress4, mappedBytes } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
-import { lookupRing } from '../table/maglev.ts'
 import type { Entry, Origin } from '../table/table.ts'
+import { choose, type Past } from './choose.ts'
 import { addressOf, lookupPin, type SnapshotLookup, sourceKey, type Way } from './lookup.ts'
 import type { Member } from './snapshot.ts'
 
@@ -17,17 +16,18 @@ export type Decision =
 /**
  * The one decision: which container takes a source. In order: the longest pin whose container can take it;
  * the entry, if its container still can; the algorithm over the containers that take new sources. The last two
- * are `unpinned` for a source that a pin covers. Pure: the entry found for the source is an argument,
- * remembering the outcome is the caller's.
+ * are `unpinned` for a source that a pin covers. Pure: the entry found for the source and what the
+ * algorithm goes by are arguments, remembering the outcome is the caller's.
  */
 export function decide(
   packet: Packet,
   way: Way,
   lookup: SnapshotLookup,
   entry: Readonly<Entry> | undefined,
+  past: Past,
 ): Decision {
   const { service } = way
-  const usable = (container: number) => usableMember(container, packet, way, lookup)
+  const usable = (container: number) => usableMember(container, packet, way)
 
   const pin = lookupPin(service.pins, packet.source, (container) => usable(container) !== undefined)
   if (pin !== undefined) return { reason: 'pinned', member: usable(pin.container)!, origin: 'pinned' }
@@ -37,26 +37,15 @@ export function decide(
   if (known !== undefined)
     return { reason: isUnpinned ? 'unpinned' : 'known', member: known, origin: entry!.origin }
 
-  const ring = isAddress4(packet.source) ? service.ring4 : service.ring6
-  if (ring.length === 0) return { reason: 'no-container' }
   const { source } = sourceKey(way, packet.source)
-  const position = lookupRing(ring, lookup.snapshot.key, mappedBytes(source))
-  return {
-    reason: isUnpinned ? 'unpinned' : 'chosen',
-    member: service.members[position]!,
-    origin: 'assigned',
-  }
+  const chosen = choose(service, source, lookup, past)
+  if (chosen === undefined) return { reason: 'no-container' }
+  return { reason: isUnpinned ? 'unpinned' : 'chosen', member: chosen, origin: 'assigned' }
 }
 
 /** The service's member for a container that is not down and has an address of the packet's family. */
-function usableMember(
-  container: number,
-  packet: Packet,
-  way: Way,
-  lookup: SnapshotLookup,
-): Member | undefined {
-  const member = way.service.members.find((candidate) => candidate.container === container)
-  const found = member && lookup.snapshot.containers.get(container)
-  if (found === undefined || found.state === 'down') return undefined
-  return addressOf(found, packet.destination) === undefined ? undefined : member
+function usableMember(id: number, packet: Packet, { service }: Way): Member | undefined {
+  const member = service.members.find(({ container }) => container.id === id)
+  if (member === undefined || member.container.state === 'down') return undefined
+  return addressOf(member.container, packet.destination) === undefined ? undefined : member
 }

@@ -10,6 +10,7 @@ import {
 import { isIcmpError } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
 import { echoReply, isAnswerable, tcpReset, unreachable } from './answer.ts'
+import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
 import { addressOf, sourceKey, type Way } from './lookup.ts'
@@ -32,17 +33,17 @@ export function forward(packet: Packet, state: PipelineState, offload: Offload):
   const key = sourceKey(way, packet.source)
   const idle = state.lookup.idleOf(key.scope)
   const entry = state.table.lookup(key, state.now, idle)
-  const decision = decide(packet, way, state.lookup, entry)
+  const decision = decide(packet, way, state.lookup, entry, pastOf(state, 'take'))
   if (decision.reason === 'no-container') return withoutContainer(packet, way, state, offload)
 
   const { member, reason, origin } = decision
   const quota = state.lookup.quotaOf(key.scope)
-  state.table.remember(key, member.container, origin, packet, quota, state.now, idle)
+  state.table.remember(key, member.container.id, origin, packet, quota, state.now, idle)
   rewriteToContainer(packet, way, member, state, isPartial(packet, offload))
   return {
     code: codeOf('forward', reason),
     service: way.service.id,
-    container: member.container,
+    container: member.container.id,
     output: wholePacket(packet),
     source: key.source,
   }
@@ -60,7 +61,7 @@ function rewriteToContainer(
   isPartial: boolean,
 ): void {
   const { lookup, flows } = state
-  const address = addressOf(lookup.snapshot.containers.get(member.container)!, packet.destination)!
+  const address = addressOf(member.container, packet.destination)!
   const port = way.front.protocol === 0 ? 0 : member.port || way.front.target
   const endpointPort = port || packet.destinationPort
   if (lookup.needsFlow(address, packet.protocol, endpointPort))

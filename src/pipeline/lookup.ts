@@ -3,6 +3,7 @@ import type { Packet } from '../packet/packet.ts'
 import { TCP } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
 import type { SourceKey } from '../table/source.ts'
+import { CandidateLists } from './candidates.ts'
 import { Aliases } from './hairpin.ts'
 import type { Front, Pin, Snapshot, SnapshotContainer, SnapshotService } from './snapshot.ts'
 
@@ -21,6 +22,7 @@ export interface EndpointWay extends Way {
 export class SnapshotLookup {
   readonly snapshot: Snapshot
   readonly aliases: Aliases
+  readonly candidates: CandidateLists
   readonly #publicAddresses = new Set<Address>()
   readonly #ways = new Map<string, Way>()
   readonly #endpoints = new Map<string, EndpointWay[]>()
@@ -30,13 +32,14 @@ export class SnapshotLookup {
   constructor(snapshot: Snapshot) {
     this.snapshot = snapshot
     this.aliases = new Aliases(snapshot.hairpin)
+    this.candidates = new CandidateLists(snapshot.key)
     for (const service of snapshot.services)
       for (const front of service.fronts) {
         this.#publicAddresses.add(front.address)
         this.#ways.set(endKey(front.address, front.protocol, front.port), { service, front })
         this.#addEndpoints(service, front)
-        this.#idleByScope.set(front.scope, Math.max(service.idleSeconds, this.idleOf(front.scope)))
-        this.#quotaByScope.set(front.scope, Math.max(service.quota ?? Infinity, this.quotaOf(front.scope)))
+        this.#idleByScope.set(front.scope, front.idleSeconds)
+        this.#quotaByScope.set(front.scope, front.quota ?? Infinity)
       }
   }
 
@@ -63,12 +66,12 @@ export class SnapshotLookup {
     return needsFlow(this.#waysTo(address, protocol, port))
   }
 
-  /** Seconds an entry of this scope may stay unseen: the longest of the services that share it; 0 when gone. */
+  /** Seconds an entry of this scope may stay unseen; 0 when the scope is gone. */
   idleOf(scope: number): number {
     return this.#idleByScope.get(scope) ?? 0
   }
 
-  /** Entries of this scope at most: the most that a service which shares it may have. */
+  /** Entries of this scope at most. */
   quotaOf(scope: number): number {
     return this.#quotaByScope.get(scope) ?? 0
   }
@@ -81,7 +84,7 @@ export class SnapshotLookup {
 
   #addEndpoints(service: SnapshotService, front: Front): void {
     for (const member of service.members) {
-      const container = this.snapshot.containers.get(member.container)!
+      const { container } = member
       const address = addressOf(container, front.address)
       if (address === undefined) continue
       const key = endKey(address, front.protocol, front.protocol === 0 ? 0 : member.port || front.target)

@@ -2,6 +2,7 @@ import { isOffloadSound, isPartial, NO_OFFLOAD, type Offload } from '../packet/o
 import { type Malformed, parsePacket } from '../packet/packet.ts'
 import type { FlowTable } from '../table/flows.ts'
 import type { DistributionTable } from '../table/table.ts'
+import type { TurnCounters } from '../table/turns.ts'
 import type { ErrorBudget } from './budget.ts'
 import { forward } from './forward.ts'
 import type { SnapshotLookup } from './lookup.ts'
@@ -14,6 +15,7 @@ export interface PipelineState {
   readonly table: DistributionTable
   readonly flows: FlowTable
   readonly errors: ErrorBudget
+  readonly turns: TurnCounters
   /** Seconds. */
   readonly now: number
 }

@@ -5,6 +5,7 @@ import { ICMP } from '../packet/icmp.ts'
 import { isEchoReply, isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
 import { otherWay, parseQuoted } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
+import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
 import { addressOf, type EndpointWay, isOnlyByFlow, needsFlow, sourceKey, type Way } from './lookup.ts'
@@ -35,18 +36,18 @@ export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: b
 
   const key = sourceKey(way, request.source)
   const entry = state.table.lookup(key, state.now, lookup.idleOf(key.scope))
-  const decision = decide(request, way, lookup, entry)
+  const decision = decide(request, way, lookup, entry, pastOf(state, 'peek'))
   if (decision.reason === 'no-container') return drop('no-container', packet, way.service.id)
 
   const { member } = decision
-  const address = addressOf(lookup.snapshot.containers.get(member.container)!, packet.destination)!
+  const address = addressOf(member.container, packet.destination)!
   rewriteQuoted(packet, quoted, isPartial, () => {
     rewriteEnd(quoted, 'source', address, endpointPort(way, member), false)
     disguise(quoted, 'destination', lookup.aliases, false)
   })
   rewriteEnd(packet, 'destination', address, 0, isPartial)
   disguise(packet, 'source', lookup.aliases, isPartial)
-  return leaving('forward', packet, way, member.container, key.source)
+  return leaving('forward', packet, way, member.container.id, key.source)
 }
 
 /** From the containers' side, about a request: to the client, who knows nothing but the public address. */

@@ -11,9 +11,8 @@ export interface Snapshot {
   readonly unserved: 'reject' | 'drop'
   /** Undefined: local sources are served like any other, which their answers do not come back to. */
   readonly hairpin: Hairpin | undefined
+  /** One that has not changed is the same object as in the snapshot before: that is how a data plane tells. */
   readonly services: readonly SnapshotService[]
-  /** By id. */
-  readonly containers: ReadonlyMap<number, SnapshotContainer>
 }
 
 /** How local sources call public addresses: hairpin.ts. */
@@ -35,20 +34,21 @@ export interface SnapshotContainer {
 /** `ready` takes new sources, `draining` keeps those it has, `down` takes none. */
 export type ContainerState = 'ready' | 'draining' | 'down'
 
+/** How a container is chosen for a source that nobody knows: choose.ts. */
+export const ALGORITHMS = ['maglev', 'weighted-round-robin', 'least-sources', 'random-two'] as const
+export type Algorithm = (typeof ALGORITHMS)[number]
+
 export interface SnapshotService {
   readonly id: number
   readonly name: string
+  readonly algorithm: Algorithm
+  /** 32 bits of a hash of the name. */
+  readonly seed: number
   readonly prefix4: number
   readonly prefix6: number
-  readonly idleSeconds: number
-  /** Entries at most in each of its scopes; undefined: as many as the table has room for. */
-  readonly quota: number | undefined
   readonly empty: 'reject' | 'drop'
   readonly replies: Replies
   readonly members: readonly Member[]
-  /** Maglev rings over positions in `members`, one a family; empty when no member can take new sources. */
-  readonly ring4: Uint16Array
-  readonly ring6: Uint16Array
   readonly pins: readonly Pin[]
   readonly fronts: readonly Front[]
 }
@@ -61,10 +61,11 @@ export type Replies = 'endpoint' | 'flow'
 
 /** A container's part in one service. */
 export interface Member {
-  /** The container's id. */
-  readonly container: number
+  readonly container: SnapshotContainer
   /** 0: the front's target port. */
   readonly port: number
+  /** Its share of new sources beside the other members', 0 to 65,535. */
+  readonly weight: number
 }
 
 export interface Pin {
@@ -74,7 +75,7 @@ export interface Pin {
   readonly container: number
 }
 
-/** One public way in: address, protocol and port of a service. */
+/** One public way in: address, protocol and port of a service. No other front of a snapshot has the same three. */
 export interface Front {
   readonly address: Address
   /** IP protocol number; 0: every protocol and port. */
@@ -84,4 +85,8 @@ export interface Front {
   readonly target: number
   /** What shares an entry: equal scopes share it. */
   readonly scope: number
+  /** How long an entry may stay unseen: the longest of the services that share the scope. */
+  readonly idleSeconds: number
+  /** Entries of the scope at most: the most of the same services; undefined: as many as the table has room for. */
+  readonly quota: number | undefined
 }

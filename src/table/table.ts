@@ -47,6 +47,7 @@ export class DistributionTable {
   readonly #capacity: number
   readonly #changes: ChangeLog
   #listing: Rows = makeRows(0)
+  readonly #sources = new Map<number, number>()
   #size = 0
   readonly counters: TableCounters = { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }
 
@@ -58,6 +59,11 @@ export class DistributionTable {
 
   get size(): number {
     return this.#size
+  }
+
+  /** How many entries lead to a container. */
+  sourcesOn(container: number): number {
+    return this.#sources.get(container) ?? 0
   }
 
   /** Entries by scope. */
@@ -179,7 +185,11 @@ export class DistributionTable {
   #keep(key: SourceKey, entry: Entry, container: number, origin: Origin, packet: Packet, now: number): void {
     const isMoved = entry.container !== container
     const isChanged = isMoved || entry.origin !== origin
-    if (isMoved) this.counters.moved++
+    if (isMoved) {
+      this.counters.moved++
+      this.#count(entry.container, -1)
+      this.#count(container, 1)
+    }
     Object.assign(entry, { container, origin, seenSeconds: now })
     if (isChanged) this.#changed(key, entry)
     entry.packets = Math.min(entry.packets + 1, MOST_PACKETS)
@@ -215,17 +225,27 @@ export class DistributionTable {
   #store(key: SourceKey, entry: Entry): void {
     const entries = this.#scopes.get(key.scope) ?? new Map<Address, Entry>()
     this.#scopes.set(key.scope, entries)
-    if (!entries.has(key.source)) this.#size++
+    const earlier = entries.get(key.source)
+    if (earlier === undefined) this.#size++
+    else this.#count(earlier.container, -1)
+    this.#count(entry.container, 1)
     entries.set(key.source, entry)
     this.#changed(key, entry)
   }
 
   #drop(key: SourceKey): void {
     const entries = this.#scopes.get(key.scope)
-    if (!entries?.delete(key.source)) return
+    const entry = entries?.get(key.source)
+    if (entries === undefined || entry === undefined) return
+    entries.delete(key.source)
+    this.#count(entry.container, -1)
     this.#size--
     if (entries.size === 0) this.#scopes.delete(key.scope)
     this.#changes.add((rows, row) => writeGone(rows, row, key))
+  }
+
+  #count(container: number, change: 1 | -1): void {
+    this.#sources.set(container, this.sourcesOn(container) + change)
   }
 
   #changed({ scope, source }: SourceKey, entry: Entry): void {

@@ -36,6 +36,9 @@ export class Services {
       'test.yaml',
     )
     const key = config.key === undefined ? KEY : Buffer.from(config.key, 'hex')
-    return compileSnapshot(config, this.identities, key, (name) => states[name] ?? 'ready')
+    const conditions = Object.entries(states).map(
+      ([name, state]) => [name, { state, weight: undefined }] as const,
+    )
+    return compileSnapshot(config, this.identities, key, new Map(conditions))
   }
 }

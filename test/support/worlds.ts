@@ -1,4 +1,4 @@
-import { compileSnapshot } from '../../src/compile.ts'
+import { Compiler } from '../../src/compile.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
 import type { TableSizes } from '../../src/dataplane/dataplane.ts'
@@ -104,6 +104,25 @@ services:
     containers: [{name: seen-1, address: 10.77.0.31, address6: "fd77::31"}]
 `
 
+/** An algorithm each, with weights, containers of one family, and little patience. */
+const ALGORITHMS = `${FRAME}
+services:
+${['maglev', 'weighted-round-robin', 'least-sources', 'random-two']
+  .map(
+    (algorithm, i) => `  - name: ${algorithm}
+    addresses: [203.0.113.1${i}, "2001:db8:53::1${i}"]
+    ports: [80/tcp->8080, 53/udp]
+    algorithm: ${algorithm}
+    affinity: {idle: 30s}
+    containers:
+      - {name: ${algorithm}-1, address: 10.77.${i}.11, address6: "fd77::${i}:11"}
+      - {name: ${algorithm}-2, address: 10.77.${i}.12, address6: "fd77::${i}:12", weight: 5}
+      - {name: ${algorithm}-3, address: 10.77.${i}.13, weight: 2}
+      - {name: ${algorithm}-4, address6: "fd77::${i}:14", weight: 3}
+`,
+  )
+  .join('')}`
+
 /** Services without containers that can take anyone, rejecting and dropping. */
 const EMPTY = `${FRAME}
 services:
@@ -134,12 +153,18 @@ export const WORLDS: readonly World[] = [
   { name: 'hairpin', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: ROOMY },
   { name: 'hairpin, little room', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: TIGHT },
   { name: 'empty services', config: parseConfig(EMPTY, 'empty.yaml'), sizes: ROOMY },
+  { name: 'algorithms', config: parseConfig(ALGORITHMS, 'algorithms.yaml'), sizes: SMALL },
 ]
 
-/** Snapshots of a world whose ids stay the same from one to the next. */
+/** Snapshots of a world, one after another as a daemon makes them. */
 export function snapshotsOf({
   config,
 }: World): (stateOf?: (container: string) => ContainerState) => Snapshot {
-  const identities = new Identities()
-  return (stateOf) => compileSnapshot(config, identities, Buffer.from(config.key!, 'hex'), stateOf)
+  const compiler = new Compiler(new Identities(), Buffer.from(config.key!, 'hex'))
+  const names = new Set(config.services.flatMap(({ containers }) => containers.map(({ name }) => name)))
+  return (stateOf = () => 'ready') =>
+    compiler.compile(
+      config,
+      new Map(Array.from(names, (name) => [name, { state: stateOf(name), weight: undefined }])),
+    )
 }

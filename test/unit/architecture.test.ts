@@ -18,7 +18,7 @@ const TYPESCRIPT: Allowed = {
   discovery: ['address', 'config', 'errors'],
   containers: ['address', 'config', 'errors'],
   scope: ['address', 'config', 'pipeline'],
-  compile: ['address', 'config', 'packet', 'pipeline', 'scope', 'table'],
+  compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'scope', 'table'],
   store: ['scope', 'table'],
   dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
 }

@@ -390,7 +390,7 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
   [
     'another algorithm',
     changed('maglev', 'random'),
-    '10:16: services[0].algorithm: "random"; expected maglev (this version has no other)',
+    '10:16: services[0].algorithm: "random"; expected maglev or weighted-round-robin or least-sources or random-two',
   ],
   [
     'a pin to nobody',
@@ -527,7 +527,7 @@ test('survives aliases that multiply', () => {
   assert.match(faultsOf('a: &a [*a]\n').join(), /aliases repeat too much/)
 })
 
-test('loads 10,000 services in a few seconds', () => {
+test('loads 10,000 services in a few seconds of processor time', () => {
   const services = Array.from(
     { length: 10_000 },
     (_, i) => `  - name: s${i}
@@ -539,12 +539,13 @@ test('loads 10,000 services in a few seconds', () => {
     pins: [{source: 198.51.100.0/24, container: s${i}-1}]
 `,
   )
-  const start = performance.now()
+  const start = process.cpuUsage()
   const config = parseConfig(
     `version: 1\ninterfaces: {bridges: [b]}\nservices:\n${services.join('')}`,
     'c.yaml',
   )
-  const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(start)
+  const seconds = (user + system) / 1e6
   assert.equal(config.services.length, 10_000)
   assert.ok(seconds < 20, `${seconds.toFixed(1)} s`)
 })

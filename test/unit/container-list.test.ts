@@ -104,14 +104,17 @@ test('nothing waits for a deadline after close', () => {
   assert.equal(waiting(), 0)
 })
 
-test('a weight takes the place of the config’s; without any the config stays the same object', () => {
+test('tells the conditions of those containers that something was said of', () => {
   const { list } = openList()
-  assert.equal(list.weighted(ABC), ABC)
   list.weigh(ABC, ['b'], 0)
-  const weights = list.weighted(ABC).services[0]!.containers.map(({ weight }) => weight)
-  assert.deepEqual(weights, [1, 0, 1])
-  const other = config('z')
-  assert.equal(list.weighted(other).services[0], other.services[0])
+  list.drain(ABC, ['c'], undefined)
+  assert.deepEqual(
+    [...list.conditions()],
+    [
+      ['b', { state: 'ready', weight: 0 }],
+      ['c', { state: 'draining', weight: undefined }],
+    ],
+  )
 })
 
 test('forgets a container that a reload took away, and no other', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { type AddonEngine, loadAddon } from '../../src/dataplane/addon.ts'
-import { encodeSnapshot } from '../../src/dataplane/encode.ts'
+import { encodeSnapshot, encodeUpdate } from '../../src/dataplane/encode.ts'
 import type { Snapshot } from '../../src/pipeline/snapshot.ts'
 import { Services } from '../support/engines.ts'
 import { buildPacket } from '../support/packets.ts'
@@ -9,7 +9,7 @@ import { Random } from '../support/random.ts'
 
 const SIZES = { capacity: 16, probation: 16, flows: 16 }
 
-/** A local source of either family, one container, one service with one member, pin and front, and one ring for both families. */
+/** A local source of either family, one service with one member, pin and front. */
 const SNAPSHOT: Snapshot = {
   ...new Services().compile(
     `
@@ -27,12 +27,12 @@ const BYTES = encodeSnapshot(SNAPSHOT)
 
 const HAIRPIN = 4 + 4 + 16 + 1
 const SOURCE = HAIRPIN + 1 + 5 + 17 + 4
-const CONTAINER = SOURCE + 6 + 18 + 4
-const SERVICE = CONTAINER + 27 + 4
-const MEMBER = SERVICE + 17 + 4
-const PIN = MEMBER + 6 + 4
+const WHOLE = SOURCE + 6 + 18
+const SERVICE = WHOLE + 1 + 4 + 4
+const MEMBER = SERVICE + 13 + 4
+const PIN = MEMBER + 37 + 4
 const FRONT = PIN + 8 + 4
-const RING = FRONT + 14 + 4
+const END = FRONT + 22
 
 const open = (): AddonEngine => new (loadAddon().Engine)(SIZES)
 
@@ -54,12 +54,12 @@ function refusalOf(bytes: Uint8Array): string | undefined {
 
 test('takes what encodeSnapshot wrote', () => {
   assert.equal(refusalOf(BYTES), undefined)
-  assert.equal(BYTES.length, RING + 2 * 1021)
+  assert.equal(BYTES.length, END)
 })
 
 const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly number[], message: RegExp])[] = [
   ['another magic', 0, [0], /^snapshot: magic: .*; expected 1hop$/],
-  ['another version', 4, [1], /^snapshot: version: 1; expected 2 to 2$/],
+  ['another version', 4, [2], /^snapshot: version: 2; expected 3 to 3$/],
   ['a boolean of 2', 24, [2], /^snapshot: unserved: 2; expected 0 to 1$/],
   ['an alias prefix of length 0', HAIRPIN + 1, [0], /^snapshot: alias4: 0; expected 1 to 32$/],
   [
@@ -69,22 +69,16 @@ const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly num
     /^snapshot: sources\[0\]\.length: 3; expected 4 to 32$/,
   ],
   [
-    'more containers than bytes',
-    CONTAINER - 4,
+    'more services than bytes',
+    SERVICE - 4,
     [255, 255, 255, 255],
-    /^snapshot: containers: 4294967295 elements; expected/,
+    /^snapshot: services: 4294967295 elements; expected/,
   ],
-  ['container id 0', CONTAINER, [0, 0, 0, 0], /^snapshot: containers\[0\]\.id: 0; expected 1 to 16777215$/],
-  ['a container id of 25 bits', CONTAINER, [0, 0, 0, 1], /^snapshot: containers\[0\]\.id: 16777216;/],
-  ['a state that is none', CONTAINER + 4, [3], /^snapshot: containers\[0\]\.state: 3; expected 0 to 2$/],
+  ['service id 0', SERVICE, [0, 0, 0, 0], /^snapshot: services\[0\]\.id: 0; expected 1 to 16777215$/],
+  ['a container id of 25 bits', MEMBER, [0, 0, 0, 1], /members\[0\]\.container: 16777216;/],
+  ['a state that is none', MEMBER + 4, [3], /members\[0\]\.state: 3; expected 0 to 2$/],
   ['a prefix longer than its family', SERVICE + 4, [33], /services\[0\]\.prefix4: 33; expected 0 to 32$/],
   ['an IPv6 prefix of 129', SERVICE + 5, [129], /services\[0\]\.prefix6: 129; expected 0 to 128$/],
-  [
-    'a member of a container that is not there',
-    MEMBER,
-    [1],
-    /members\[0\]\.container: 1; expected a position below 1$/,
-  ],
   ['a pin longer than its family', PIN + 1, [33], /services\[0\]\.pins\[0\]\.length: 33; expected 0 to 32$/],
   ['a pin to a member that is not there', PIN + 2, [1], /pins\[0\]\.member: 1; expected a position below 1$/],
   ['a protocol without ports', FRONT + 1, [1], /fronts\[0\]\.protocol: 1; expected 0, 6 or 17$/],
@@ -96,27 +90,36 @@ const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly num
     [0, 0, 0, 128],
     /fronts\[0\]\.scope: 2147483648; expected 0 to 16777215$/,
   ],
-  ['a ring row beyond the members', RING + 100, [1, 0], /services\[0\]\.ring4: row 1; expected/],
 ]
 
 for (const [what, at, bytes, message] of REFUSED)
   test(`refuses ${what}`, () => assert.match(refusal(at, ...bytes) ?? 'taken', message))
 
-test('refuses a ring that leads to a container without an address of its family', () => {
-  const bytes = encodeSnapshot(withContainer({ address6: undefined, state: 'ready' }))
-  assert.match(refusalOf(bytes) ?? 'taken', /services\[0\]\.ring4: row 0; expected the position of a member/)
+const [SERVICE_OF_SNAPSHOT] = SNAPSHOT.services
+
+test('refuses a service id given twice', () => {
+  const twice = { ...SNAPSHOT, services: [SERVICE_OF_SNAPSHOT!, SERVICE_OF_SNAPSHOT!] }
+  assert.match(refusalOf(encodeSnapshot(twice)) ?? 'taken', /services\[1\]\.id: 1; expected each id once$/)
 })
 
-test('refuses a container id given twice', () => {
-  const [container] = [...SNAPSHOT.containers.values()]
-  const twice = {
-    ...SNAPSHOT,
-    containers: new Map([
-      [1, container!],
-      [2, container!],
-    ]),
-  }
-  assert.match(refusalOf(encodeSnapshot(twice)) ?? 'taken', /containers\[1\]\.id: 1; expected each id once$/)
+test('refuses a way in that another service has, and takes it when that one goes', () => {
+  const other = { ...SERVICE_OF_SNAPSHOT!, id: 2 }
+  const two = { ...SNAPSHOT, services: [SERVICE_OF_SNAPSHOT!, other] }
+  assert.match(refusalOf(encodeSnapshot(two)) ?? 'taken', /a way in given twice; expected each address/)
+  const engine = open()
+  engine.publish(BYTES)
+  const only = { ...SNAPSHOT, services: [other] }
+  engine.publish(encodeUpdate(only, { isWhole: false, gone: [1], services: [other] }))
+  const packet = buildPacket({ source: hex('c6336407'), destination: hex('cb00710a'), protocol: 6 })
+  assert.equal(engine.process(packet, 1, undefined).service, 2)
+})
+
+test('refuses an update under another key, for it leaves rings as they are', () => {
+  const engine = open()
+  engine.publish(BYTES)
+  const other = { ...SNAPSHOT, key: new Uint8Array(16) }
+  const nothing = { isWhole: false, gone: [], services: [] }
+  assert.throws(() => engine.publish(encodeUpdate(other, nothing)), /another key; expected a whole snapshot/)
 })
 
 test('refuses bytes after the end', () => {
@@ -125,8 +128,8 @@ test('refuses bytes after the end', () => {
 })
 
 test('refuses every snapshot that is cut short', () => {
-  const lengths = [...Array(RING + 4).keys(), BYTES.length - 1]
-  for (const length of lengths) assert.match(refusalOf(BYTES.slice(0, length)) ?? 'taken', /^snapshot: /)
+  for (let length = 0; length < BYTES.length; length++)
+    assert.match(refusalOf(BYTES.slice(0, length)) ?? 'taken', /^snapshot: /)
 })
 
 test('refuses more ways in than can be listed', () => {
@@ -148,8 +151,7 @@ test('a snapshot with random bytes in it is refused or taken, and packets still 
   const outcomes = { taken: 0, refused: 0 }
   for (let n = 0; n < 2000; n++) {
     const bytes = BYTES.slice()
-    for (let flips = 1 + random.below(3); flips > 0; flips--)
-      bytes[random.below(RING + 8)] = random.below(256)
+    for (let flips = 1 + random.below(3); flips > 0; flips--) bytes[random.below(END)] = random.below(256)
     const engine = open()
     try {
       engine.publish(bytes)
@@ -181,18 +183,4 @@ test('encoding refuses what does not fit its field', () => {
   assert.throws(() => encodeSnapshot(wide), /65536; expected a whole number from 0 to 65535/)
 })
 
-test('encoding refuses a member whose container is not in the snapshot', () => {
-  assert.throws(
-    () => encodeSnapshot({ ...SNAPSHOT, containers: new Map() }),
-    /no container 1 in the snapshot/,
-  )
-})
-
 const hex = (text: string) => text as Snapshot['services'][number]['fronts'][number]['address']
-
-function withContainer(change: object): Snapshot {
-  const containers = [...SNAPSHOT.containers].map(
-    ([id, container]) => [id, { ...container, ...change }] as const,
-  )
-  return { ...SNAPSHOT, containers: new Map(containers) }
-}

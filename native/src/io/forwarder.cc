@@ -51,7 +51,10 @@ Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options)
   start_threads();
 }
 
-void Forwarder::update() { neighbours_.follow(engine_.container_addresses()); }
+void Forwarder::update() {
+  const uint64_t version = engine_.container_addresses_version();
+  if (std::exchange(followed_, version) != version) neighbours_.follow(engine_.container_addresses());
+}
 
 IoCounters Forwarder::counters() const {
   IoCounters sum{

@@ -67,6 +67,7 @@ class Forwarder {
 
   Engine& engine_;
   Neighbours neighbours_;
+  uint64_t followed_ = 0;  // version of the container addresses
   std::vector<std::string> offload_;
   std::vector<std::unique_ptr<PacketThread>> packet_threads_;
   ThreadGroup threads_;  // last: stopped before what they use is destroyed

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "container_addresses.h"
 #include "counters.h"
 #include "pipeline.h"
 
@@ -29,6 +30,7 @@ struct Tables {
   DistributionTable table;
   FlowTable flows;
   ErrorBudget errors;
+  TurnCounters turns;
 };
 
 class alignas(64) PipelineWorker final : public Worker {
@@ -58,7 +60,7 @@ class alignas(64) PipelineWorker final : public Worker {
   }
 
   void process(std::span<Packet> packets, Result* results) override {
-    const PipelineState state{*lookup_, tables_.table, tables_.flows, tables_.errors, tally_, now_};
+    const PipelineState state{*lookup_, tables_.table, tables_.flows, tables_.errors, tables_.turns, tally_, now_};
     for (size_t start = 0; start < packets.size(); start += kPreparedAtOnce) {
       const std::span<Packet> some = packets.subspan(start, std::min(kPreparedAtOnce, packets.size() - start));
       for (size_t i = 0; i < some.size(); i++) prepare_packet(some[i], state, prepared_[i]);
@@ -101,6 +103,7 @@ void check_rows(std::span<const Row> rows) {
   for (size_t i = 0; i < rows.size(); i++) {
     const Row& row = rows[i];
     if (row.key().scope >= kScopesBelow) fail(i, "scope", row.key().scope, "less than 2^24");
+    if (row.value().container >= kIdsBelow) fail(i, "container", row.value().container, "less than 2^24");
     if (row.container_origin >> 30 > static_cast<uint32_t>(Origin::kRestored)) fail(i, "origin", 3, "0 to 2");
   }
 }
@@ -114,31 +117,24 @@ class PipelineEngine final : public Engine {
   }
 
   void publish(std::span<const uint8_t> encoded) override {
-    auto next = std::make_unique<const SnapshotLookup>(decode_snapshot(encoded));
-    if (!tables_) tables_ = std::make_unique<Tables>(sizes_, next->snapshot().key, advice_);
-    for (const Front& front : next->snapshot().fronts) tables_->table.entries().make_room(front.scope);
-    for (const auto& seat : seats_) make_room(seat->counters, next->snapshot());
+    const SnapshotLookup* before = snapshots_.empty() ? nullptr : snapshots_.back().get();
+    Replaced replaced;
+    auto next = std::make_unique<const SnapshotLookup>(before, decode_update(encoded), replaced);
+    if (!tables_) tables_ = std::make_unique<Tables>(sizes_, next->key(), advice_);
+    make_room(replaced);
+    containers_.follow(replaced);
     snapshots_.push_back(std::move(next));
     current_.store(snapshots_.back().get(), std::memory_order_seq_cst);
     free_unused();
   }
 
-  std::vector<ContainerAddress> container_addresses() const override {
-    std::vector<ContainerAddress> addresses;
-    if (snapshots_.empty()) return addresses;
-    for (const SnapshotContainer& container : snapshots_.back()->snapshot().containers)
-      for (const bool is_v6 : {false, true}) {
-        if (!container.has_address[is_v6]) continue;
-        ContainerAddress& address = addresses.emplace_back(ContainerAddress{container.id, is_v6, {}});
-        std::memcpy(address.bytes, bytes_of(container.address[is_v6], is_v6), address_length(is_v6));
-      }
-    return addresses;
-  }
+  const std::vector<ContainerAddress>& container_addresses() const override { return containers_.list(); }
+  uint64_t container_addresses_version() const override { return containers_.version(); }
 
   std::unique_ptr<Worker> attach() override {
     Tables& shared = tables();
     Seat& seat = free_seat();
-    make_room(seat.counters, snapshots_.back()->snapshot());
+    make_room(seat.counters);
     return std::make_unique<PipelineWorker>(current_, shared, seat);
   }
 
@@ -156,7 +152,10 @@ class PipelineEngine final : public Engine {
   uint64_t put(std::span<const Row> rows, bool is_whole) override {
     check_rows(rows);
     Entries& entries = tables().table.entries();
-    for (const Row& row : rows) entries.make_room(row.key().scope);
+    for (const Row& row : rows) {
+      entries.make_room(row.key().scope);
+      entries.make_container_room(row.value().container);
+    }
     return entries.put(rows, is_whole);
   }
   uint64_t forget(std::span<const Row> rows) override {
@@ -173,9 +172,19 @@ class PipelineEngine final : public Engine {
     return *tables_;
   }
 
-  static void make_room(WorkerCounters& counters, const Snapshot& snapshot) {
-    for (const SnapshotService& service : snapshot.services) counters.services.make_room(service.id);
-    for (const SnapshotContainer& container : snapshot.containers) counters.containers.make_room(container.id);
+  void make_room(const Replaced& replaced) {
+    for (const auto& service : replaced.come) {
+      most_service_ = std::max(most_service_, service->id);
+      for (const Member& member : service->members) most_container_ = std::max(most_container_, member.container);
+      for (const Front& front : service->fronts) tables_->table.entries().make_room(front.scope);
+    }
+    tables_->turns.make_room(most_service_);
+    tables_->table.entries().make_container_room(most_container_);
+    for (const auto& seat : seats_) make_room(seat->counters);
+  }
+  void make_room(WorkerCounters& counters) const {
+    counters.services.make_room(most_service_);
+    counters.containers.make_room(most_container_);
   }
 
   Seat& free_seat() {
@@ -200,6 +209,8 @@ class PipelineEngine final : public Engine {
   alignas(64) std::atomic<const SnapshotLookup*> current_{nullptr};
   std::unique_ptr<Tables> tables_;
   std::vector<std::unique_ptr<Seat>> seats_;
+  ContainerAddresses containers_;
+  uint32_t most_service_ = 0, most_container_ = 0;  // ids ever
   std::vector<std::unique_ptr<const SnapshotLookup>> snapshots_;  // the last is the current one
 };
 

@@ -87,12 +87,13 @@ class Engine {
   static std::unique_ptr<Engine> create(const TableSizes& sizes, PageAdvice advice = nullptr);
   virtual ~Engine() = default;
 
-  // Control thread. `encoded` is src/dataplane/encode.ts's form; throws std::invalid_argument naming the
-  // field when it is malformed, and then the snapshot in force stays. The first snapshot's key stays the
+  // Control thread. `encoded` is src/dataplane/encode.ts's form: what makes the next snapshot of the one in force. Throws
+  // std::invalid_argument naming the field when it is malformed, and then the snapshot in force stays. The first snapshot's key stays the
   // table's: a new key would lose every place in it.
   virtual void publish(std::span<const uint8_t> encoded) = 0;
-  // Control thread: the containers of the snapshot in force.
-  virtual std::vector<ContainerAddress> container_addresses() const = 0;
+  // Control thread: the containers of the snapshot in force, and a number that changes when the list does.
+  virtual const std::vector<ContainerAddress>& container_addresses() const = 0;
+  virtual uint64_t container_addresses_version() const = 0;
 
   // Control thread, after the first publish; throws std::logic_error before. The worker is destroyed on the
   // control thread, before the engine.

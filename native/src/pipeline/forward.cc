@@ -19,7 +19,7 @@ void rewrite_to_container(const ParsedPacket& packet, const Front& front, const 
                           const PipelineState& state) {
   const Address& address = member.address[packet.is_v6];
   const uint16_t port = front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
-  if (member.is_by_flow[packet.is_v6]) {
+  if (member.is_by_flow[packet.is_v6].load(std::memory_order_relaxed)) {
     const uint16_t endpoint_port = port != 0 ? port : packet.destination_port;
     if (state.lookup.needs_flow(address, packet.is_v6, packet.protocol, endpoint_port))
       state.flows.remember(flow_to(packet, address, endpoint_port), {packet.destination, packet.destination_port});
@@ -56,13 +56,13 @@ Result without_service(const ParsedPacket& packet, Offload& offload, const Pipel
   if (!packet.has_transport || packet.is_routed) return drop(Code::kDropUnsupported);
   if (is_echo_request(packet)) return answered(Code::kAnswerEcho, echo_reply(packet, is_partial(packet, offload)), packet, offload);
   if (is_icmp(packet)) return drop(Code::kDropUnsupported);
-  return state.lookup.snapshot().is_dropping_unserved ? drop(Code::kDropPortClosed)
+  return state.lookup.is_dropping_unserved() ? drop(Code::kDropPortClosed)
                                                       : reject(packet, kPortClosed, offload, state);
 }
 
 Result without_container(const ParsedPacket& packet, const Front& front, Offload& offload,
                          const PipelineState& state) {
-  const bool is_dropping = state.lookup.snapshot().services[front.service].is_dropping_when_empty;
+  const bool is_dropping = front.service->is_dropping_when_empty;
   Result result = is_dropping ? dropped(Code::kDropNoContainer, packet, packet.source)
                               : reject(packet, kNoContainer, offload, state);
   result.service = front.service_id;
@@ -83,7 +83,7 @@ Result forward(const ParsedPacket& packet, const Front* front, Offload& offload,
 
   const SourceKey key = source_key(*front, packet.source);
   const DistributionTable::Found found = state.table.lookup(key, state.now, front->idle);
-  const Decision decision = decide(packet, *front, state.lookup, key, found);
+  const Decision decision = decide(packet, *front, state.lookup, key, found, {state.table.entries(), state.turns, true});
   if (decision.member == nullptr) return without_container(packet, *front, offload, state);
 
   const Member& member = *decision.member;

@@ -14,6 +14,14 @@ struct IndexKey {
   Address address;
   uint64_t rest;
   bool operator==(const IndexKey&) const = default;
+
+  // Who sends packets chooses what is looked up, but not what is in an index: runs stay as they are.
+  uint64_t hash() const {
+    constexpr uint64_t kOdd1 = 0x9e3779b97f4a7c15, kOdd2 = 0xd6e8feb86659fd93;
+    uint64_t sum = address.high * kOdd1 + std::rotl(address.low, 32) * kOdd2 + rest;
+    sum = (sum ^ sum >> 32) * kOdd2;
+    return sum ^ sum >> 29;
+  }
 };
 
 class Index {
@@ -43,17 +51,9 @@ class Index {
   // Where the key is, or the free slot where it would be.
   size_t slot_of(const IndexKey& key) const {
     const size_t mask = slots_.size() - 1;
-    size_t at = hash(key) & mask;
+    size_t at = key.hash() & mask;
     while (slots_[at].position != kNone && !(slots_[at].key == key)) at = (at + 1) & mask;
     return at;
-  }
-
-  // Who sends packets chooses what is looked up, but not what is in the index: runs stay as they are.
-  static size_t hash(const IndexKey& key) {
-    constexpr uint64_t kOdd1 = 0x9e3779b97f4a7c15, kOdd2 = 0xd6e8feb86659fd93;
-    uint64_t sum = key.address.high * kOdd1 + std::rotl(key.address.low, 32) * kOdd2 + key.rest;
-    sum = (sum ^ sum >> 32) * kOdd2;
-    return sum ^ sum >> 29;
   }
 
   std::vector<Slot> slots_;

@@ -47,7 +47,7 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
   }
   if (is_answer(parsed)) prepared.ways = state.lookup.endpoint_ways(parsed);
   if (prepared.ways.size() == 0) return;
-  const Front& first = state.lookup.snapshot().fronts[first_of(prepared.ways).front];
+  const Front& first = *first_of(prepared.ways).front;
   state.table.prefetch(source_key(first, parsed.destination));
 }
 

@@ -3,6 +3,7 @@
 
 #include "../table/flows.h"
 #include "../table/table.h"
+#include "../table/turns.h"
 #include "budget.h"
 #include "engine.h"
 #include "lookup.h"
@@ -16,6 +17,7 @@ struct PipelineState {
   DistributionTable& table;
   FlowTable& flows;
   ErrorBudget& errors;
+  TurnCounters& turns;
   PendingTally& tally;
   uint32_t now;  // seconds
 };

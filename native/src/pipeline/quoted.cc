@@ -42,7 +42,7 @@ struct Asked {
 void ask(std::span<const EndpointWay> ways, const PublicEnd* end, const ParsedPacket& answer,
          const PipelineState& state, Asked& asked) {
   for (const EndpointWay& way : ways) {
-    const Front& front = state.lookup.snapshot().fronts[way.front];
+    const Front& front = *way.front;
     const auto found = state.table.lookup(source_key(front, answer.destination), state.now, front.idle);
     if (found.place == DistributionTable::Found::Place::kNowhere || found.value.container != way.container) continue;
     asked.is_any = true;
@@ -86,8 +86,8 @@ Result forward_quoted(const ParsedPacket& packet, bool is_partial, const Pipelin
   if (front == nullptr) return drop(quoted.is_fragment ? Code::kDropFragment : Code::kDropUnrelated);
 
   const SourceKey key = source_key(*front, request.source);
-  const Decision decision =
-      decide(request, *front, state.lookup, key, state.table.lookup(key, state.now, front->idle));
+  const Decision decision = decide(request, *front, state.lookup, key, state.table.lookup(key, state.now, front->idle),
+                                   {state.table.entries(), state.turns, false});
   if (decision.member == nullptr) {
     Result result = drop(Code::kDropNoContainer);
     result.service = front->service_id;
@@ -120,7 +120,7 @@ Result reply_quoted(const ParsedPacket& packet, bool is_partial, const PipelineS
     return asked.is_only_by_flow ? pass(Code::kPassUnknownFlow)
                                  : dropped(Code::kDropUnknownFlow, packet, packet.source);
 
-  const Front& front = state.lookup.snapshot().fronts[asked.way->front];
+  const Front& front = *asked.way->front;
   rewrite_quoted(packet, quoted, is_partial, [&] {
     rewrite_end(quoted, Side::kDestination, front.address, front.port, false);
     if (client != quoted.source) rewrite_end(quoted, Side::kSource, client, 0, false);

@@ -13,7 +13,7 @@ Result pass(Code code, const ParsedPacket& packet) {
 }
 
 bool has_asked(const ParsedPacket& packet, const EndpointWay& way, const PipelineState& state) {
-  const Front& front = state.lookup.snapshot().fronts[way.front];
+  const Front& front = *way.front;
   const SourceKey key = source_key(front, packet.destination);
   return state.table.answered(key, way.container, packet, state.now, front.idle);
 }
@@ -21,7 +21,7 @@ bool has_asked(const ParsedPacket& packet, const EndpointWay& way, const Pipelin
 Result rewritten(Code code, const ParsedPacket& packet, const EndpointWay& way, bool is_partial,
                  const PipelineState& state) {
   if (lacks_checksum(packet) && !is_partial) return dropped(Code::kDropNoChecksum, packet, packet.destination);
-  const Front& front = state.lookup.snapshot().fronts[way.front];
+  const Front& front = *way.front;
   const SourceKey key = source_key(front, packet.destination);
   rewrite_end(packet, Side::kSource, front.address, front.port, is_partial);
   Result result = leaving(code, Way::kTun, packet.length, packet, key.source);
@@ -43,7 +43,7 @@ void ask(std::span<const EndpointWay> ways, const PublicEnd* end, const ParsedPa
   for (const EndpointWay& way : ways) {
     if (!has_asked(packet, way, state)) continue;
     asked.is_any = true;
-    const Front& front = state.lookup.snapshot().fronts[way.front];
+    const Front& front = *way.front;
     asked.is_only_by_flow &= front.is_by_flow;
     const bool is_of_flow = end != nullptr && front.address == end->address &&
                             (front.protocol == 0 || front.port == end->port);

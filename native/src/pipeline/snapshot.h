@@ -1,39 +1,40 @@
-// The compiled form of services and containers that a data plane works from: src/pipeline/snapshot.ts with
-// positions in the place of references, so that everything lies in a few arrays.
+// The compiled form of services and containers that a data plane works from: src/pipeline/snapshot.ts. Each service is
+// a block of its own that never changes, so that snapshots share those that stayed the same.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <vector>
 
 #include "../packet/address.h"
 #include "../table/siphash.h"
+#include "index.h"
 
 namespace onehop {
 
 // Ids of services, containers and scopes index counters, so they stay small.
 constexpr uint32_t kIdsBelow = 1 << 24, kScopesBelow = 1 << 24;
-// Rings above this would need more than 32-bit arithmetic in the reference.
-constexpr uint32_t kRingRowsBelow = 1 << 21;
 
 enum class ContainerState : uint8_t { kReady, kDraining, kDown };
 
-// Pairs are by family: [0] IPv4, [1] IPv6.
-struct SnapshotContainer {
-  uint32_t id;
-  ContainerState state;
-  bool has_address[2];
-  Address address[2];
-};
+// In the order of src/pipeline/snapshot.ts's ALGORITHMS.
+enum class Algorithm : uint8_t { kMaglev, kWeightedRoundRobin, kLeastSources, kRandomTwo };
 
-// A container's part in one service, with all that a packet needs of the container.
+// A container's part in one service, with all that a packet needs of the container. Pairs are by family: [0] IPv4,
+// [1] IPv6.
 struct Member {
-  uint32_t container;  // id
-  uint32_t position;   // of the container in the snapshot
-  uint16_t port;       // network order; 0: the front's target port
-  bool is_usable[2];   // not down, and has an address
-  bool is_by_flow[2];  // flows are remembered at some endpoint of the address (lookup.h sets it)
   Address address[2];
+  uint32_t container;  // id
+  uint32_t weight;     // its share of new sources beside the others'
+  uint16_t port;       // network order; 0: the front's target port
+  bool has_address[2];
+  bool is_usable[2];  // not down, and has an address
+  bool is_ready;
+
+  // Flows may have to be remembered at some endpoint of the address. What is so depends on other services too, so a
+  // snapshot that brings one sets this in blocks that it shares with the one before: that then looks once in vain.
+  mutable std::atomic<bool> is_by_flow[2];
 };
 
 struct Pin {
@@ -43,35 +44,77 @@ struct Pin {
   uint32_t member;  // position in members
 };
 
-// One public way in: address, protocol and port of a service. A known source's packet needs no more of the
-// service than what stands here, in one cache line.
+struct Service;
+
+// One public way in: address, protocol and port of a service. A known source's packet needs little more of the service
+// than what stands here, in one cache line.
 struct alignas(64) Front {
   Address address;
-  Address mask;         // the service's affinity prefix
-  uint32_t service;     // position in services
+  Address mask;            // the service's affinity prefix
+  const Service* service;  // whose front this is
   uint32_t service_id;
-  uint32_t scope;       // what shares an entry
-  uint32_t idle;        // seconds: the longest of the services that share the scope (lookup.h sets it)
-  uint32_t quota;       // entries of the scope at most: the most of the same services (likewise)
-  uint16_t port;        // network order
-  uint16_t target;      // the containers' port, network order; 0 when protocol is 0
-  uint8_t protocol;     // 0: every protocol and port
+  uint32_t scope;          // what shares an entry
+  uint32_t idle;           // seconds an entry may stay unseen
+  uint32_t quota;          // entries of the scope at most
+  uint16_t port;           // network order
+  uint16_t target;         // the containers' port, network order; 0 when protocol is 0
+  uint8_t protocol;        // 0: every protocol and port
   bool is_v6;
-  bool has_pins;        // of its family (lookup.h sets it)
-  bool is_by_flow;      // of the service: only what came through it is an answer
+  bool has_pins;           // of its family
+  bool is_by_flow;         // of the service: only what came through it is an answer
 };
 
-struct Range {
-  uint32_t first = 0, count = 0;
-};
+// Rows of positions in a service's members: Maglev's ring, the turns of a round robin, or each once.
+using Ring = std::vector<uint16_t>;
 
-struct SnapshotService {
+struct Service {
+  struct PinLength {
+    Address mask;
+    uint8_t length;
+  };
+
   uint32_t id;
-  uint32_t idle;  // seconds
-  uint32_t quota;
+  uint32_t generation;  // the version of the snapshot that brought it
+  uint32_t seed;
+  Algorithm algorithm;
   bool is_dropping_when_empty;
-  Range members, pins, fronts;
-  Range ring[2];  // rows: positions in the service's members; empty when no member can take new sources
+  std::vector<Member> members;
+  std::vector<Front> fronts;
+  std::vector<uint16_t> member_places;  // hash of a container's id → position in members
+  std::shared_ptr<const Ring> ring[2];  // both families' mostly one; empty when no member can take new sources
+  Index pins;                           // to positions in members
+  std::vector<PinLength> pin_lengths[2];  // longest first
+
+  // The member for a container, or null. Of several the first.
+  const Member* member(uint32_t container) const {
+    for (uint32_t at = place_of(container);; at = (at + 1) & place_mask()) {
+      const uint16_t position = member_places[at];
+      if (position == kNoMember) return nullptr;
+      if (members[position].container == container) return &members[position];
+    }
+  }
+
+  struct Pinned {
+    const Member* member;  // of the longest pin that covers an address and whose container can take it, or null
+    bool is_covered;       // by any pin
+  };
+  Pinned pinned(const Address& source, bool is_v6) const {
+    bool is_covered = false;
+    for (const auto& [mask, length] : pin_lengths[is_v6]) {
+      const uint32_t position = pins.find(pin_key(masked(source, mask), length, is_v6));
+      if (position == Index::kNone) continue;
+      if (members[position].is_usable[is_v6]) return {&members[position], true};
+      is_covered = true;
+    }
+    return {nullptr, is_covered};
+  }
+
+  static constexpr uint16_t kNoMember = 0xffff;
+  uint32_t place_mask() const { return static_cast<uint32_t>(member_places.size()) - 1; }
+  uint32_t place_of(uint32_t container) const { return container * 0x9e3779b1u >> 7 & place_mask(); }
+  static IndexKey pin_key(const Address& prefix, uint8_t length, bool is_v6) {
+    return {prefix, uint64_t{length} << 1 | is_v6};
+  }
 };
 
 struct AliasPrefix {
@@ -91,21 +134,5 @@ struct Hairpin {
   AliasPrefix alias[2];
   std::vector<SourcePrefix> sources;  // none shorter than its family's alias prefix
 };
-
-struct Snapshot {
-  HashKey key;
-  bool is_dropping_unserved;
-  Hairpin hairpin;
-  std::vector<SnapshotContainer> containers;
-  std::vector<SnapshotService> services;
-  std::vector<Member> members;
-  std::vector<Pin> pins;
-  std::vector<Front> fronts;
-  std::vector<uint16_t> rows;  // of all rings; a service's two families mostly share theirs
-};
-
-// Reads the form src/dataplane/encode.ts describes. Throws std::invalid_argument that names the field, its
-// value and what was expected.
-Snapshot decode_snapshot(std::span<const uint8_t> encoded);
 
 }  // namespace onehop

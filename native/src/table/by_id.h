@@ -16,15 +16,14 @@ namespace onehop {
 template <typename Value>
 class ById {
  public:
-  // Control thread.
+  // Control thread: for all ids up to this one.
   void make_room(uint32_t id) {
-    const Place place = place_of(id);
-    std::atomic<Value*>& block = blocks_[place.block];
-    if (block.load(std::memory_order_relaxed) != nullptr) return;
-    auto* made = static_cast<Value*>(std::calloc(size_t{kFirstBlock} << place.block, sizeof(Value)));
-    if (made == nullptr) throw std::bad_alloc();
-    memory_[place.block].reset(made);
-    block.store(made, std::memory_order_release);
+    for (uint32_t end = place_of(id).block + 1; end > 0 && memory_[end - 1] == nullptr; end--) {
+      auto* made = static_cast<Value*>(std::calloc(size_t{kFirstBlock} << (end - 1), sizeof(Value)));
+      if (made == nullptr) throw std::bad_alloc();
+      memory_[end - 1].reset(made);
+      blocks_[end - 1].store(made, std::memory_order_release);
+    }
   }
 
   // Any thread, for an id that room was made for before it heard of the id.

@@ -144,6 +144,7 @@ bool Entries::move(const SourceKey& key, uint32_t container, Origin origin, uint
   const uint64_t own = find(key);
   if (own != kNone) {
     EntryValue value = whole_value_of(own);
+    recount(value.container, container);
     value.container = container;
     value.origin = origin;
     value.seen = now;
@@ -217,7 +218,8 @@ Entries::Written Entries::insert(const SourceKey& key, const EntryValue& value, 
   uint64_t at = home_of(key);
   while (kind_of(at) != kEmpty) at++;
   if (at == slots_ - 1) return Written::kFull;
-  replace(at, key, value);
+  fill(at, key, value);
+  sources_[value.container].fetch_add(1, std::memory_order_relaxed);
   size.fetch_add(1, std::memory_order_relaxed);
   size_.fetch_add(1, std::memory_order_relaxed);
   return Written::kYes;
@@ -237,6 +239,16 @@ void Entries::write(uint64_t at, const SourceKey& key, const EntryValue& value) 
 }
 
 void Entries::replace(uint64_t at, const SourceKey& key, const EntryValue& value) {
+  recount(value_of(slot(at)).container, value.container);
+  fill(at, key, value);
+}
+
+void Entries::recount(uint32_t from, uint32_t to) {
+  sources_[from].fetch_sub(1, std::memory_order_relaxed);
+  sources_[to].fetch_add(1, std::memory_order_relaxed);
+}
+
+void Entries::fill(uint64_t at, const SourceKey& key, const EntryValue& value) {
   History& own = history(at);
   own.since.store(value.since, std::memory_order_relaxed);
   own.packets.store(value.tally.packets, std::memory_order_relaxed);
@@ -247,6 +259,7 @@ void Entries::replace(uint64_t at, const SourceKey& key, const EntryValue& value
 
 void Entries::remove(uint64_t at) {
   const SourceKey key = key_of(slot(at));
+  sources_[value_of(slot(at)).container].fetch_sub(1, std::memory_order_relaxed);
   close_gap(at);
   sizes_[key.scope].fetch_sub(1, std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);

@@ -43,8 +43,9 @@ class Entries {
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
   const ChangeLog& changes() const { return changes_; }
 
-  // Control thread: before the first packet or row of a scope.
+  // Control thread: before the first packet or row of a scope, and before the first that goes to a container.
   void make_room(uint32_t scope) { sizes_.make_room(scope); }
+  void make_container_room(uint32_t container) { sources_.make_room(container); }
   // Control thread: visits (scope, entries) of the scopes that have any.
   template <typename Visit>
   void for_each_scope(Visit visit) const;
@@ -58,6 +59,9 @@ class Entries {
   void touch(const SourceKey& key, uint32_t now);
   // Any thread: the source has sent more. `at` is where its entry was a moment ago. Lost when it moves just now.
   void count(const SourceKey& key, uint64_t at, const EntryTally& more);
+
+  // Any thread: how many entries lead to a container.
+  uint32_t sources_on(uint32_t container) const { return sources_[container].load(std::memory_order_relaxed); }
 
   // kBusy: another thread writes just now. kFull, kOverQuota: only for a key that has no entry.
   enum class Written : uint8_t { kYes, kBusy, kFull, kOverQuota };
@@ -142,7 +146,9 @@ class Entries {
   uint64_t find(const SourceKey& key) const;
   Written insert(const SourceKey& key, const EntryValue& value, uint32_t quota);
   void write(uint64_t at, const SourceKey& key, const EntryValue& value);
+  void fill(uint64_t at, const SourceKey& key, const EntryValue& value);
   void replace(uint64_t at, const SourceKey& key, const EntryValue& value);
+  void recount(uint32_t from, uint32_t to);
   void remove(uint64_t at);
   void close_gap(uint64_t gap);
   template <typename Act>
@@ -154,7 +160,8 @@ class Entries {
   const HashKey hash_key_;
   std::unique_ptr<uint8_t, void (*)(void*)> memory_;
   Group* groups_;
-  ById<std::atomic<uint32_t>> sizes_;  // entries by scope
+  ById<std::atomic<uint32_t>> sizes_;    // entries by scope
+  ById<std::atomic<uint32_t>> sources_;  // and by container
   ChangeLog changes_;
   uint64_t reserved_ = 0;                        // places that a `put` under way has a right to
   alignas(64) std::atomic<uint32_t> shifts_{0};  // odd while entries move

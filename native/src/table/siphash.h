@@ -13,6 +13,7 @@ namespace onehop {
 
 struct HashKey {
   uint64_t k0 = 0, k1 = 0;
+  bool operator==(const HashKey&) const = default;
 };
 
 namespace siphash_detail {

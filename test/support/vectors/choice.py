@@ -1,7 +1,9 @@
-"""Which container a source that nobody knows yet gets: SipHash-2-4 and Maglev in plain Python, written from the
+"""Which container a source that nobody knows yet gets: SipHash-2-4, Maglev and the rest in plain Python, written from the
 papers and from what src/table says in words, so that the vectors do not take the choice from the code they test."""
+from fractions import Fraction
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from math import gcd
 from struct import unpack
 
 WORD = (1 << 64) - 1
@@ -79,12 +81,63 @@ def maglev(shares, key):
                 return rows
 
 
-def choose(service, client, key):
-    """The name of the container that `service` gives an unknown client."""
+def turns(shares):
+    """A whole cycle of weighted round robin. A name has saved up for its k-th turn by the round in which k times the
+    heaviest weight fits into as many of its own; in a round names take turns in their order."""
+    heaviest = max(weight for _, weight in shares)
+    rounds = heaviest // gcd(*(weight for _, weight in shares))
+    due = [(-(-k * heaviest // weight), name) for name, weight in shares for k in range(1, rounds * weight // heaviest + 1)]
+    return [name for _, name in sorted(due)]
+
+
+def takers(service, client):
+    """Name and weight of those that take such a client, in the order of the list."""
     is4 = ip_address(client).version == 4
-    weights = {c.name: c.weight for c in service.containers if c.weight > 0 and (c.address if is4 else c.address6)}
-    rows = maglev(tuple(weights.items()), key)
+    return tuple((c.name, c.weight) for c in service.containers if c.weight > 0 and (c.address if is4 else c.address6))
+
+
+def choose(service, client, key):
+    """The name of the container that Maglev gives an unknown client."""
+    rows = maglev(takers(service, client), key)
     return rows[siphash(key, hashed_form(source_of(service, client))) % len(rows)]
+
+
+class Chooser:
+    """The other algorithms go by what was before: whose turn it is, and how many sources each container has."""
+
+    def __init__(self, service, key):
+        self.service, self.key = service, key
+        self.turn = 0
+        self.sources = dict.fromkeys((c.name for c in service.containers), 0)
+
+    def round_robin(self, client):
+        cycle = turns(takers(self.service, client))
+        self.turn += 1
+        return cycle[(self.turn - 1) % len(cycle)]
+
+    def least_sources(self, client):
+        """Ties go to the first of them round the list, from the place that a hash of the source names."""
+        names = takers(self.service, client)
+        start = self.hash(client) % len(names)
+        round_the_list = names[start:] + names[:start]
+        return min(round_the_list, key=self.load)[0]
+
+    def random_two(self, client):
+        """Two of Maglev's rows, by either half of the hash; of equals the first."""
+        shares = takers(self.service, client)
+        rows = maglev(shares, self.key)
+        high, low = divmod(self.hash(client), 1 << 32)
+        return min((rows[low % len(rows)], rows[high % len(rows)]), key=lambda name: self.load((name, dict(shares)[name])))
+
+    def load(self, share):
+        """With one source more, for each unit of weight."""
+        name, weight = share
+        return Fraction(self.sources[name] + 1, weight)
+
+    def hash(self, client):
+        """Of the source and a hash of the service's name, cut to 32 bits."""
+        seed = siphash(self.key, self.service.name.encode()) & 0xFFFFFFFF
+        return siphash(self.key, hashed_form(source_of(self.service, client)) + seed.to_bytes(4, 'little'))
 
 
 def source_of(service, client):

@@ -22,8 +22,9 @@ class Service:
     affinity: dict = field(default_factory=dict)
     pins: list = field(default_factory=list)
     empty: str = None
-    quota: int = None
+    algorithm: str = None
     replies: str = None
+    quota: int = None
 
 
 def config_yaml(services, settings):
@@ -41,11 +42,13 @@ def service_lines(service):
         lines += ['    containers:'] + [f'      - {flow(container_fields(c))}' for c in service.containers]
     else:
         lines.append('    containers: []')
+    if service.algorithm:
+        lines.append(f'    algorithm: {service.algorithm}')
     if service.affinity:
         lines.append(f'    affinity: {flow(service.affinity)}')
     if service.pins:
         lines += ['    pins:'] + [f'      - {flow(pin)}' for pin in service.pins]
-    for name in ('empty', 'quota', 'replies'):
+    for name in ('empty', 'replies', 'quota'):
         if getattr(service, name):
             lines.append(f'    {name}: {getattr(service, name)}')
     return lines

@@ -1,0 +1,312 @@
+#include "update.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "../packet/tcp.h"
+#include "../packet/udp.h"
+#include "../table/maglev.h"
+#include "../table/turns.h"
+
+namespace onehop {
+
+namespace {
+
+constexpr uint32_t kMagic = 0x706f6831;  // "1hop"
+constexpr uint32_t kVersion = 3;
+
+// Reads numbers in order; knows where it stands for the error's sake. Nothing is read past the end.
+class Reader {
+ public:
+  explicit Reader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+
+  // The list and the element that fields belong to from now on.
+  void enter(const char* list) { path_.push_back({list, 0}); }
+  void at(uint32_t index) { path_.back().index = index; }
+  void leave() { path_.pop_back(); }
+
+  template <typename Number>
+  Number number(const char* field) {
+    Number value;
+    std::memcpy(&value, take(sizeof value, field), sizeof value);
+    return value;
+  }
+  template <typename Number>
+  Number number(const char* field, Number least, Number most) {
+    const Number value = number<Number>(field);
+    if (value < least || value > most)
+      fail(field, std::to_string(value), std::to_string(least) + " to " + std::to_string(most));
+    return value;
+  }
+  bool boolean(const char* field) { return number<uint8_t>(field, 0, 1) != 0; }
+
+  // A list's length, whose elements take `element_bytes` at least: more than the bytes hold is refused before
+  // any memory is asked for.
+  uint32_t count(const char* list, size_t element_bytes) {
+    const auto value = number<uint32_t>(list);
+    if (value > left() / element_bytes)
+      fail(list, std::to_string(value) + " elements", "no more than the " + std::to_string(left()) + " bytes left hold");
+    return value;
+  }
+
+  const uint8_t* take(size_t length, const char* field) {
+    if (length > left())
+      fail(field, std::to_string(left()) + " bytes left", std::to_string(length) + " more");
+    const uint8_t* bytes = bytes_.data() + read_;
+    read_ += length;
+    return bytes;
+  }
+
+  std::string_view text(const char* field) {
+    const auto length = number<uint8_t>(field);
+    return {reinterpret_cast<const char*>(take(length, field)), length};
+  }
+
+  Address address(const char* field, bool is_v6) { return address_from(take(address_length(is_v6), field), is_v6); }
+
+  void end() {
+    if (left() != 0) fail("end", std::to_string(left()) + " bytes left", "none");
+  }
+
+  [[noreturn]] void fail(const char* field, const std::string& found, const std::string& expected) const {
+    std::string path;
+    for (const Step& step : path_) path += std::string(step.list) + "[" + std::to_string(step.index) + "].";
+    throw std::invalid_argument("snapshot: " + path + field + ": " + found + "; expected " + expected);
+  }
+
+ private:
+  struct Step {
+    const char* list;
+    uint32_t index;
+  };
+
+  size_t left() const { return bytes_.size() - read_; }
+
+  std::span<const uint8_t> bytes_;
+  size_t read_ = 0;
+  std::vector<Step> path_;
+};
+
+// Calls `read_one` with the position of each element of a list.
+template <typename ReadOne>
+void read_each(Reader& reader, const char* list, uint32_t count, ReadOne read_one) {
+  reader.enter(list);
+  for (uint32_t i = 0; i < count; i++) {
+    reader.at(i);
+    read_one(i);
+  }
+  reader.leave();
+}
+
+template <typename Element, typename ReadOne>
+void read_list(Reader& reader, const char* list, size_t element_bytes, std::vector<Element>& into, ReadOne read_one) {
+  const uint32_t count = reader.count(list, element_bytes);
+  read_each(reader, list, count, [&](uint32_t) { into.push_back(read_one()); });
+}
+
+AliasPrefix read_alias(Reader& reader, const char* field, bool is_v6) {
+  AliasPrefix alias{};
+  alias.length = reader.number<uint8_t>(field, 1, static_cast<uint8_t>(address_bits(is_v6)));
+  alias.mask = mask_of(alias.length, is_v6);
+  alias.address = masked(reader.address(field, is_v6), alias.mask);
+  return alias;
+}
+
+SourcePrefix read_source(Reader& reader, const Hairpin& hairpin) {
+  SourcePrefix source{};
+  source.is_v6 = reader.boolean("is v6");
+  source.length = reader.number<uint8_t>("length", hairpin.alias[source.is_v6].length,
+                                         static_cast<uint8_t>(address_bits(source.is_v6)));
+  source.prefix = masked(reader.address("prefix", source.is_v6), mask_of(source.length, source.is_v6));
+  return source;
+}
+
+Hairpin read_hairpin(Reader& reader) {
+  Hairpin hairpin{};
+  hairpin.is_on = reader.boolean("hairpin");
+  if (!hairpin.is_on) return hairpin;
+  hairpin.alias[0] = read_alias(reader, "alias4", false);
+  hairpin.alias[1] = read_alias(reader, "alias6", true);
+  read_list(reader, "sources", 6, hairpin.sources, [&] { return read_source(reader, hairpin); });
+  return hairpin;
+}
+
+// What is needed of members to build the rest of a service, and not after.
+using Names = std::vector<std::string_view>;
+
+std::string_view read_member(Reader& reader, Member& member) {
+  member.container = reader.number<uint32_t>("container", 1, kIdsBelow - 1);
+  const auto state = static_cast<ContainerState>(reader.number<uint8_t>("state", 0, 2));
+  member.has_address[0] = reader.boolean("has address4");
+  member.has_address[1] = reader.boolean("has address6");
+  member.port = swap16(reader.number<uint16_t>("port"));
+  member.weight = reader.number<uint16_t>("weight");
+  member.is_ready = state == ContainerState::kReady;
+  const std::string_view name = reader.text("name");
+  if (member.has_address[0]) member.address[0] = reader.address("address4", false);
+  if (member.has_address[1]) member.address[1] = reader.address("address6", true);
+  for (const bool is_v6 : {false, true})
+    member.is_usable[is_v6] = state != ContainerState::kDown && member.has_address[is_v6];
+  return name;
+}
+
+Names read_members(Reader& reader, Service& service) {
+  const uint32_t count = reader.count("members", 12);
+  if (count >= Service::kNoMember) reader.fail("members", std::to_string(count), "at most 65534");
+  service.members = std::vector<Member>(count);
+  Names names(count);
+  read_each(reader, "members", count, [&](uint32_t i) { names[i] = read_member(reader, service.members[i]); });
+  return names;
+}
+
+void place_members(Service& service) {
+  const auto count = static_cast<uint32_t>(service.members.size());
+  service.member_places.assign(std::bit_ceil(count + count / 2 + 1), Service::kNoMember);
+  for (uint32_t position = 0; position < count; position++) {
+    const uint32_t container = service.members[position].container;
+    if (service.member(container) != nullptr) continue;
+    uint32_t at = service.place_of(container);
+    while (service.member_places[at] != Service::kNoMember) at = (at + 1) & service.place_mask();
+    service.member_places[at] = static_cast<uint16_t>(position);
+  }
+}
+
+std::vector<RingMember> competitors(const Service& service, const Names& names, bool is_v6) {
+  std::vector<RingMember> list;
+  for (size_t i = 0; i < service.members.size(); i++) {
+    const Member& member = service.members[i];
+    if (member.is_ready && member.weight > 0 && member.has_address[is_v6])
+      list.push_back({names[i], member.weight, static_cast<uint16_t>(i)});
+  }
+  return list;
+}
+
+Ring build_ring_of(Algorithm algorithm, const std::vector<RingMember>& list, const HashKey& key) {
+  switch (algorithm) {
+    case Algorithm::kWeightedRoundRobin:
+      return build_turns(list);
+    case Algorithm::kLeastSources: {
+      Ring ring;
+      for (const RingMember& member : list) ring.push_back(member.position);
+      return ring;
+    }
+    default:
+      return build_ring(list, key);
+  }
+}
+
+void build_rings(Service& service, const Names& names, const HashKey& key) {
+  const std::vector<RingMember> list4 = competitors(service, names, false), list6 = competitors(service, names, true);
+  const auto build = [&](const auto& list) {
+    return std::make_shared<const Ring>(build_ring_of(service.algorithm, list, key));
+  };
+  service.ring[0] = build(list4);
+  service.ring[1] = list4 == list6 ? service.ring[0] : build(list6);
+}
+
+Pin read_pin(Reader& reader, size_t members) {
+  Pin pin{};
+  pin.is_v6 = reader.boolean("is v6");
+  pin.length = reader.number<uint8_t>("length", 0, static_cast<uint8_t>(address_bits(pin.is_v6)));
+  pin.member = reader.number<uint16_t>("member");
+  if (pin.member >= members)
+    reader.fail("member", std::to_string(pin.member), "a position below " + std::to_string(members));
+  pin.prefix = masked(reader.address("prefix", pin.is_v6), mask_of(pin.length, pin.is_v6));
+  return pin;
+}
+
+// All of them: a pin that cannot be used has to be told from none. A config has one pin a prefix.
+void read_pins(Reader& reader, Service& service) {
+  std::vector<Pin> pins;
+  read_list(reader, "pins", 8, pins, [&] { return read_pin(reader, service.members.size()); });
+  service.pins = Index(pins.size());
+  for (const Pin& pin : pins) {
+    service.pins.insert(Service::pin_key(pin.prefix, pin.length, pin.is_v6), pin.member);
+    service.pin_lengths[pin.is_v6].push_back({mask_of(pin.length, pin.is_v6), pin.length});
+  }
+  for (auto& lengths : service.pin_lengths) {
+    std::ranges::sort(lengths, std::greater<>(), &Service::PinLength::length);
+    const auto same = std::ranges::unique(lengths, {}, &Service::PinLength::length);
+    lengths.erase(same.begin(), same.end());
+  }
+}
+
+// What a service's fronts have in common.
+struct FrontParts {
+  Address masks[2];
+  bool is_by_flow;
+};
+
+Front read_front(Reader& reader, const Service& service, const FrontParts& parts) {
+  Front front{};
+  front.service = &service;
+  front.service_id = service.id;
+  front.is_v6 = reader.boolean("is v6");
+  front.mask = parts.masks[front.is_v6];
+  front.is_by_flow = parts.is_by_flow;
+  front.has_pins = !service.pin_lengths[front.is_v6].empty();
+  front.protocol = reader.number<uint8_t>("protocol");
+  if (front.protocol != 0 && front.protocol != tcp::kNumber && front.protocol != udp::kNumber)
+    reader.fail("protocol", std::to_string(front.protocol), "0, 6 or 17");
+  // Only TCP and UDP have the ports that a rewrite writes.
+  const uint16_t least = front.protocol == 0 ? 0 : 1, most = front.protocol == 0 ? 0 : 0xffff;
+  front.port = swap16(reader.number<uint16_t>("port", least, most));
+  front.target = swap16(reader.number<uint16_t>("target", least, most));
+  front.scope = reader.number<uint32_t>("scope", 0, kScopesBelow - 1);
+  front.idle = reader.number<uint32_t>("idle seconds");
+  front.quota = reader.number<uint32_t>("quota");
+  front.address = reader.address("address", front.is_v6);
+  return front;
+}
+
+std::unique_ptr<Service> read_service(Reader& reader, const HashKey& key) {
+  auto service = std::make_unique<Service>();
+  service->id = reader.number<uint32_t>("id", 1, kIdsBelow - 1);
+  FrontParts parts{};
+  parts.masks[0] = mask_of(reader.number<uint8_t>("prefix4", 0, 32), false);
+  parts.masks[1] = mask_of(reader.number<uint8_t>("prefix6", 0, 128), true);
+  service->is_dropping_when_empty = reader.boolean("empty");
+  parts.is_by_flow = reader.boolean("replies");
+  service->algorithm = static_cast<Algorithm>(reader.number<uint8_t>("algorithm", 0, 3));
+  service->seed = reader.number<uint32_t>("seed");
+  const Names names = read_members(reader, *service);
+  place_members(*service);
+  build_rings(*service, names, key);
+  read_pins(reader, *service);
+  read_list(reader, "fronts", 22, service->fronts, [&] { return read_front(reader, *service, parts); });
+  return service;
+}
+
+void read_services(Reader& reader, Update& update) {
+  std::unordered_set<uint32_t> ids;
+  read_list(reader, "services", 25, update.services, [&] {
+    auto service = read_service(reader, update.key);
+    if (!ids.insert(service->id).second) reader.fail("id", std::to_string(service->id), "each id once");
+    return service;
+  });
+}
+
+}  // namespace
+
+Update decode_update(std::span<const uint8_t> encoded) {
+  Reader reader(encoded);
+  if (reader.number<uint32_t>("magic") != kMagic) reader.fail("magic", "another", "1hop");
+  reader.number<uint32_t>("version", kVersion, kVersion);
+  if (encoded.size() > UINT32_MAX) reader.fail("length", std::to_string(encoded.size()), "less than 4 GiB");
+  Update update{};
+  std::memcpy(&update.key, reader.take(sizeof update.key, "key"), sizeof update.key);
+  update.is_dropping_unserved = reader.boolean("unserved");
+  update.hairpin = read_hairpin(reader);
+  update.is_whole = reader.boolean("is whole");
+  read_list(reader, "gone", 4, update.gone, [&] { return reader.number<uint32_t>("id", 1, kIdsBelow - 1); });
+  read_services(reader, update);
+  reader.end();
+  return update;
+}
+
+}  // namespace onehop

@@ -1,0 +1,21 @@
+/** `ready` takes new sources, `draining` keeps those it has, `down` takes none. */
+export type State = 'ready' | 'draining' | 'down'
+
+/** What is said of a container beside its config. */
+export interface Condition {
+  readonly state: State
+  /** In the place of the config's; undefined: that one. */
+  readonly weight: number | undefined
+}
+
+/** By container's name; one that is not in here is ready. */
+export type Conditions = ReadonlyMap<string, Condition>
+
+/** The containers of which now something else is said than before. */
+export function changedNames(before: Conditions, now: Conditions): readonly string[] {
+  const changed = [...now].flatMap(([name, { state, weight }]) => {
+    const earlier = before.get(name)
+    return earlier?.state === state && earlier.weight === weight ? [] : [name]
+  })
+  return [...changed, ...[...before.keys()].filter((name) => !now.has(name))]
+}
