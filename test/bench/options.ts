@@ -9,6 +9,8 @@ export interface Options {
   readonly loads: readonly Load[]
   /** The engines alone, without a device. */
   readonly engine: boolean
+  /** What a change of one service of ten thousand costs. */
+  readonly publish: boolean
   readonly rounds: number
   readonly seconds: number
   /** Whether a missed target makes the run fail. */
@@ -17,13 +19,14 @@ export interface Options {
 }
 
 const ENGINE = 'engine'
+const PUBLISH = 'publish'
 
 const names = (items: readonly { readonly name: string }[]): string =>
   items.map(({ name }) => name).join(', ')
 
 export const USAGE = `npm run bench -- [OPTIONS]
 
-  --only LOAD,…     ${names(LOADS)}, ${ENGINE} (default: all)
+  --only LOAD,…     ${names(LOADS)}, ${ENGINE}, ${PUBLISH} (default: all)
   --legs LEG,…      ${names(LEGS)}
                     (default: ${names(DEFAULT_LEGS)})
   --rounds N        how often each is measured (default: 5)
@@ -47,12 +50,13 @@ export function parseOptions(argv: readonly string[]): Options {
     },
   })
   const only = split(values.only)
-  const loads = only?.filter((name) => name !== ENGINE)
+  const loads = only?.filter((name) => name !== ENGINE && name !== PUBLISH)
   const [rounds, seconds] = values.quick ? [1, 1] : [5, 3]
   return {
     legs: choose('--legs', split(values.legs), LEGS) ?? DEFAULT_LEGS,
-    loads: choose('--only', loads, LOADS, [ENGINE]) ?? LOADS,
+    loads: choose('--only', loads, LOADS, [ENGINE, PUBLISH]) ?? LOADS,
     engine: only?.includes(ENGINE) ?? true,
+    publish: only?.includes(PUBLISH) ?? true,
     rounds: positive('--rounds', values.rounds) ?? rounds,
     seconds: positive('--seconds', values.seconds) ?? seconds,
     check: values.check,

@@ -8,6 +8,7 @@ import { measureEngines } from './engine.ts'
 import { describeMachine, type Machine } from './machine.ts'
 import { type Listener, measure } from './measure.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
+import { measurePublishing } from './publish.ts'
 import { formatNumber, formatReport, type Results } from './report.ts'
 import { judge } from './targets.ts'
 import { requireTools } from './tools.ts'
@@ -33,7 +34,10 @@ async function runAll(options: Options): Promise<Results> {
   const machine = describeMachine()
   warnWhenBusy(machine)
   const traffic = options.loads.length > 0 ? await measureTraffic(options) : NO_TRAFFIC
-  const engine = options.engine ? await measureEngines(rounds) : []
+  const engine = [
+    ...(options.engine ? await measureEngines(rounds) : []),
+    ...(options.publish ? measurePublishing(rounds) : []),
+  ]
   return {
     at: new Date().toISOString(),
     machine,
