@@ -1,5 +1,6 @@
 import { distinctPrefixes, type Prefix } from './address.ts'
 import { compileService, type ScopeLimits } from './compile/service.ts'
+import { nextStepMs, type Starts, startsOf } from './compile/slow-start.ts'
 import type { Config, ServiceConfig } from './config/schema.ts'
 import { type Conditions, changedNames } from './containers/conditions.ts'
 import type { Identities } from './pipeline/identities.ts'
@@ -19,19 +20,30 @@ export const compileSnapshot = (
 interface Compiled {
   readonly config: ServiceConfig
   readonly service: SnapshotService
+  readonly starts: Starts
+  /** When it changes by itself. */
+  readonly dueMs: number
+}
+
+/** What a snapshot is made of besides the config. */
+interface Round {
+  readonly conditions: Conditions
+  readonly limits: ReadonlyMap<string, ScopeLimits>
+  readonly nowMs: number
 }
 
 /**
  * Compiles a config and the containers' conditions into snapshots, one after another. A service is the same object in the
  * next one when its config is the same object as before and nothing else was said of its containers: with ten thousand of
- * them, a change must cost no more than what it changes. What a snapshot holds does not depend on those before it, but for
- * ids, which `identities` keeps.
+ * them, a change must cost no more than what it changes. What a snapshot holds depends on those before it in two things: ids,
+ * which `identities` keeps, and who starts slowly.
  */
 export class Compiler {
   readonly #identities: Identities
   readonly #key: Uint8Array
   readonly #compiled = new Map<string, Compiled>()
   #conditions = NO_CONDITIONS
+  #dueMs = Infinity
   #limits: ReadonlyMap<string, ScopeLimits> = new Map()
   /** Container's name → names of the services that it is in. */
   readonly #places = new Map<string, readonly string[]>()
@@ -42,40 +54,51 @@ export class Compiler {
     this.#key = key
   }
 
-  /** `sources` are the local ones (config/hairpin.ts), checked. */
+  /** When the next snapshot would be another one by itself, on the clock that `compile` is told; undefined: never. */
+  get dueMs(): number | undefined {
+    return this.#dueMs === Infinity ? undefined : this.#dueMs
+  }
+
+  /** `nowMs` is any clock's that never goes back; `sources` are the local ones (config/hairpin.ts), checked. */
   compile(
     config: Config,
     conditions = NO_CONDITIONS,
+    nowMs = 0,
     sources: readonly Prefix[] = config.hairpin?.sources ?? [],
   ): Snapshot {
     const touched = this.#servicesOf(changedNames(this.#conditions, conditions))
-    const limits = limitsOfShared(config.services)
+    const round = { conditions, limits: limitsOfShared(config.services), nowMs }
+    this.#dueMs = Infinity
     const services = config.services.map((service) => {
       const before = this.#compiled.get(service.name)
       const isSame =
-        before?.config === service && !touched.has(service.name) && this.#hasSameLimits(service, limits)
-      return isSame ? before.service : this.#compile(service, before, conditions, limits)
+        before?.config === service &&
+        before.dueMs > nowMs &&
+        !touched.has(service.name) &&
+        this.#hasSameLimits(service, round.limits)
+      const compiled = isSame ? before : this.#compile(service, before, round)
+      this.#dueMs = Math.min(this.#dueMs, compiled.dueMs)
+      return compiled.service
     })
     if (this.#compiled.size > services.length) this.#forgetOthers(config.services)
     this.#conditions = conditions
-    this.#limits = limits
+    this.#limits = round.limits
     return { key: this.#key, unserved: config.unserved, hairpin: compileHairpin(config, sources), services }
   }
 
-  #compile(
-    config: ServiceConfig,
-    before: Compiled | undefined,
-    conditions: Conditions,
-    limits: ReadonlyMap<string, ScopeLimits>,
-  ): SnapshotService {
+  #compile(config: ServiceConfig, before: Compiled | undefined, round: Round): Compiled {
+    const { conditions, limits, nowMs } = round
     if (before?.config !== config) {
       if (before !== undefined) this.#displace(before.config)
       this.#place(config)
     }
     const limitsOf = (scope: string) => limits.get(scope) ?? limitsOfOne(config)
-    const service = compileService(config, this.#identities, this.#key, conditions, limitsOf)
-    this.#compiled.set(config.name, { config, service })
-    return service
+    const starts = startsOf(config, conditions, before, nowMs)
+    const parts = { identities: this.#identities, key: this.#key, conditions, starts, nowMs, limitsOf }
+    const dueMs = nextStepMs(starts, config.slowStartMs, nowMs) ?? Infinity
+    const compiled = { config, service: compileService(config, parts), starts, dueMs }
+    this.#compiled.set(config.name, compiled)
+    return compiled
   }
 
   #forgetOthers(services: readonly ServiceConfig[]): void {

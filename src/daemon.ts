@@ -128,6 +128,7 @@ class Daemon {
   readonly #health = new HealthChecks((changes) => this.#turn(changes), openEchoSocket)
   #config: Config
   #sources: readonly Prefix[] = []
+  #due: NodeJS.Timeout | undefined
   #reloading: Promise<void> = Promise.resolve()
 
   constructor(options: DaemonOptions, log: Logger, dataPlane: DataPlane, key: Uint8Array) {
@@ -159,9 +160,17 @@ class Daemon {
 
   #publish(config = this.#config, sources = this.#sources): void {
     this.#health.update(config)
-    this.#dataPlane.publish(this.#compiler.compile(config, this.#conditions(), sources))
+    const nowMs = performance.now()
+    this.#dataPlane.publish(this.#compiler.compile(config, this.#conditions(), nowMs, sources))
+    this.#publishAt(this.#compiler.dueMs, nowMs)
     this.#sources = sources
     this.#config = config
+  }
+
+  /** For containers that start slowly; a publishing that comes earlier puts off another. */
+  #publishAt(dueMs: number | undefined, nowMs: number): void {
+    clearTimeout(this.#due)
+    if (dueMs !== undefined) this.#due = setTimeout(() => this.#publish(), dueMs - nowMs)
   }
 
   /** What the operator asks for is in force when the call returns. */
@@ -173,6 +182,7 @@ class Daemon {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#due)
     this.#health.close()
     this.#list.close()
     await this.#store?.close()

@@ -1,12 +1,14 @@
 import type { Address } from '../address.ts'
-import { type ContainerConfig, protocolsOf, type ServiceConfig } from '../config/schema.ts'
-import type { Condition, Conditions } from '../containers/conditions.ts'
+import { protocolsOf, type ServiceConfig } from '../config/schema.ts'
+import type { Conditions } from '../containers/conditions.ts'
 import { TCP } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import type { Front, Member, SnapshotService } from '../pipeline/snapshot.ts'
 import { scopeName } from '../scope.ts'
 import { siphash } from '../table/siphash.ts'
+import { effectiveWeights } from './shares.ts'
+import { type Starts, stepsDone } from './slow-start.ts'
 
 const PROTOCOL_NUMBERS = { tcp: TCP.protocol, udp: UDP.protocol } as const
 
@@ -20,13 +22,19 @@ export interface ScopeLimits {
 /** By a scope's name. */
 type LimitsOf = (scope: string) => ScopeLimits
 
-export function compileService(
-  service: ServiceConfig,
-  identities: Identities,
-  key: Uint8Array,
-  conditions: Conditions,
-  limitsOf: LimitsOf,
-): SnapshotService {
+/** All that a service is compiled from besides its config. */
+export interface Circumstances {
+  readonly identities: Identities
+  /** 16 bytes. */
+  readonly key: Uint8Array
+  readonly conditions: Conditions
+  readonly starts: Starts
+  readonly nowMs: number
+  readonly limitsOf: LimitsOf
+}
+
+export function compileService(service: ServiceConfig, circumstances: Circumstances): SnapshotService {
+  const { identities, key } = circumstances
   return {
     id: identities.service(service.name),
     name: service.name,
@@ -36,36 +44,55 @@ export function compileService(
     prefix6: service.affinity.prefix6,
     empty: service.empty,
     replies: service.replies,
-    members: service.containers.map((container) =>
-      compileMember(container, identities, conditions.get(container.name)),
-    ),
+    members: compileMembers(service, circumstances),
     pins: service.pins.map((pin) => ({
       prefix: pin.source.address,
       length: pin.source.length,
       container: identities.container(pin.container),
     })),
-    fronts: service.addresses.flatMap((address) => compileFronts(service, address, identities, limitsOf)),
+    fronts: service.addresses.flatMap((address) => compileFronts(service, address, circumstances)),
   }
 }
 
-function compileMember(
-  { name, address, address6, port, weight }: ContainerConfig,
-  identities: Identities,
-  condition: Condition | undefined,
-): Member {
-  const state = condition?.state ?? 'ready'
-  return {
-    container: { id: identities.container(name), name, address4: address, address6, state },
+function compileMembers(service: ServiceConfig, circumstances: Circumstances): readonly Member[] {
+  const { identities, conditions } = circumstances
+  const weights4 = weightsOf('address', service, circumstances)
+  const weights6 = weightsOf('address6', service, circumstances)
+  return service.containers.map(({ name, address, address6, port }, i) => ({
+    container: {
+      id: identities.container(name),
+      name,
+      address4: address,
+      address6,
+      state: conditions.get(name)?.state ?? 'ready',
+    },
     port: port ?? 0,
-    weight: condition?.weight ?? weight,
-  }
+    weight4: weights4[i]!,
+    weight6: weights6[i]!,
+  }))
+}
+
+/** Of the new sources of one family, for those that have an address of it and are ready. */
+function weightsOf(
+  family: 'address' | 'address6',
+  { containers, slowStartMs, maximumShare }: ServiceConfig,
+  { conditions, starts, nowMs }: Circumstances,
+): readonly number[] {
+  const claims = containers.map(({ name, weight, [family]: address }) => {
+    const condition = conditions.get(name)
+    const isTaking = address !== undefined && (condition?.state ?? 'ready') === 'ready'
+    return {
+      weight: isTaking ? (condition?.weight ?? weight) : 0,
+      stepsDone: stepsDone(name, starts, slowStartMs, nowMs),
+    }
+  })
+  return effectiveWeights(claims, maximumShare ?? 1)
 }
 
 function compileFronts(
   service: ServiceConfig,
   address: Address,
-  identities: Identities,
-  limitsOf: LimitsOf,
+  { identities, limitsOf }: Circumstances,
 ): Front[] {
   const name = scopeName(service, address)
   const shared = { address, scope: identities.scope(name), ...limitsOf(name) }

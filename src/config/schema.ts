@@ -68,6 +68,10 @@ export interface ServiceConfig {
   readonly affinity: AffinityConfig
   /** How containers are checked; undefined: each is taken to be up. */
   readonly health?: HealthConfig | undefined
+  /** How long a container's share of new sources grows after it has become ready; undefined: it is whole at once. */
+  readonly slowStartMs?: number | undefined
+  /** No container's part of the new sources is above this, from 0 to 1; undefined: no bound. */
+  readonly maximumShare?: number | undefined
   readonly pins: readonly PinConfig[]
   /** Sources remembered at most; undefined: as many as the table has room for. */
   readonly quota?: number | undefined
@@ -521,6 +525,12 @@ function questionOf(given: GivenQuestion): HealthQuestion {
 
 const pin = mapping({ source: prefix, container: name })
 
+const slowStart = text('a time such as 30s or 5m, from 1s to 1h', (value) => {
+  const us = parseDurationUs(value)
+  const isFit = us !== undefined && us >= SECOND_US && us <= 3_600 * SECOND_US
+  return isFit ? us / 1_000 : undefined
+})
+
 const ADDRESSES = 'a list such as [203.0.113.10, "2001:db8::10"]'
 
 export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
@@ -531,11 +541,13 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   algorithm: oneOf(...ALGORITHMS).default('maglev'),
   affinity: affinity.prefault({}),
   health: health.optional(),
+  slowStart: slowStart.optional(),
+  maximumShare: percent(1, 99).optional(),
   pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),
   quota: integer(1, MOST_ENTRIES).optional(),
   empty: oneOf('reject', 'drop').default('reject'),
   replies: oneOf('endpoint', 'flow').default('endpoint'),
-})
+}).transform(({ slowStart: slowStartMs, ...given }): ServiceConfig => ({ ...given, slowStartMs }))
 
 /** All but the services, which are validated one by one so that one bad service does not hide what is wrong in the rest. */
 export const frameSchema = mapping({

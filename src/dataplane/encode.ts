@@ -21,7 +21,7 @@ import {
  * | alias4, alias6 | length u8, prefix |
  * | source | is v6 u8, length u8, prefix |
  * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), algorithm u8 (position in ALGORITHMS), seed u32, members, pins, fronts |
- * | member | container's id u32, state u8 (position in STATES), has address4 u8, has address6 u8, port u16, weight u16, name text, address4, address6 |
+ * | member | container's id u32, state u8 (position in STATES), has address4 u8, has address6 u8, port u16, weight4 u16, weight6 u16, name text, address4, address6 |
  * | pin | is v6 u8, length u8, member u16 (position in members), prefix |
  * | front | is v6 u8, protocol u8, port u16, target u16, scope u32, idle seconds u32, quota u32 (2^32 - 1: none), address |
  *
@@ -87,14 +87,15 @@ function writeService(writer: ByteWriter, service: SnapshotService): void {
   writer.list(service.fronts, (front) => writeFront(writer, front))
 }
 
-function writeMember(writer: ByteWriter, { container, port, weight }: Member): void {
+function writeMember(writer: ByteWriter, { container, port, weight4, weight6 }: Member): void {
   const { id, name, state, address4, address6 } = container
   writer.u32(id)
   writer.u8(STATES.indexOf(state))
   writer.boolean(address4 !== undefined)
   writer.boolean(address6 !== undefined)
   writer.u16(port)
-  writer.u16(weight)
+  writer.u16(weight4)
+  writer.u16(weight6)
   writer.text(name)
   if (address4 !== undefined) writer.bytes(addressBytes(address4))
   if (address6 !== undefined) writer.bytes(addressBytes(address6))

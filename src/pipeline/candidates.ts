@@ -4,10 +4,16 @@ import type { Algorithm, Member, SnapshotService } from './snapshot.ts'
 
 export type Family = 4 | 6
 
+export interface Candidate {
+  readonly member: Member
+  /** Above 0. */
+  readonly weight: number
+}
+
 /** Those of a service's members that take new sources of one family, with their ring. */
 export interface Candidates {
-  readonly members: readonly Member[]
-  /** Positions in `members`: Maglev's ring, the turns of a round robin, or each once; empty when there is none. */
+  readonly list: readonly Candidate[]
+  /** Positions in `list`: Maglev's ring, the turns of a round robin, or each once; empty when there is none. */
   readonly ring: Uint16Array
 }
 
@@ -27,16 +33,15 @@ export class CandidateLists {
     return candidates
   }
 
-  #build(service: SnapshotService, family: Family): Candidates {
-    const members = service.members.filter(({ container, weight }) => {
-      const address = family === 4 ? container.address4 : container.address6
-      return container.state === 'ready' && weight > 0 && address !== undefined
-    })
-    return { members, ring: this.#buildRing(service.algorithm, members) }
+  #build({ members, algorithm }: SnapshotService, family: Family): Candidates {
+    const list = members
+      .map((member) => ({ member, weight: family === 4 ? member.weight4 : member.weight6 }))
+      .filter(({ weight }) => weight > 0)
+    return { list, ring: this.#buildRing(algorithm, list) }
   }
 
-  #buildRing(algorithm: Algorithm, members: readonly Member[]): Uint16Array {
-    const competitors = members.map(({ container, weight }) => ({ name: container.name, weight }))
+  #buildRing(algorithm: Algorithm, list: readonly Candidate[]): Uint16Array {
+    const competitors = list.map(({ member, weight }) => ({ name: member.container.name, weight }))
     switch (algorithm) {
       case 'maglev':
       case 'random-two':
@@ -44,7 +49,7 @@ export class CandidateLists {
       case 'weighted-round-robin':
         return buildTurns(competitors)
       case 'least-sources':
-        return Uint16Array.from(members.keys())
+        return Uint16Array.from(list.keys())
     }
   }
 }

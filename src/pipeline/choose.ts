@@ -1,7 +1,7 @@
 import { type Address, isAddress4, mappedBytes } from '../address.ts'
 import { lookupRing } from '../table/maglev.ts'
 import { type Hash64, hashModulo, siphash } from '../table/siphash.ts'
-import type { Candidates, Family } from './candidates.ts'
+import type { Candidate, Candidates, Family } from './candidates.ts'
 import type { SnapshotLookup } from './lookup.ts'
 import type { PipelineState } from './pipeline.ts'
 import type { Member, SnapshotService } from './snapshot.ts'
@@ -27,38 +27,49 @@ export function choose(
   lookup: SnapshotLookup,
   past: Past,
 ): Member | undefined {
-  const family = isAddress4(source) ? 4 : 6
-  const candidates = lookup.candidates.of(service, family)
-  const { members, ring } = candidates
-  if (members.length === 0) return undefined
-  const { key } = lookup.snapshot
+  const candidates = lookup.candidates.of(service, isAddress4(source) ? 4 : 6)
+  return candidates.list.length === 0
+    ? undefined
+    : chooseOne(candidates, service, source, lookup, past).member
+}
+
+function chooseOne(
+  candidates: Candidates,
+  service: SnapshotService,
+  source: Address,
+  { snapshot: { key } }: SnapshotLookup,
+  past: Past,
+): Candidate {
+  const { list, ring } = candidates
   switch (service.algorithm) {
     case 'maglev':
-      return members[lookupRing(ring, key, mappedBytes(source))]
+      return list[lookupRing(ring, key, mappedBytes(source))]!
     case 'weighted-round-robin':
-      return members[ring[past.turn(service.id, family) % ring.length]!]
+      return list[ring[past.turn(service.id, isAddress4(source) ? 4 : 6) % ring.length]!]!
     case 'least-sources':
-      return leastOf(members, hashModulo(seededHash(service, source, key), members.length), past)
+      return leastOf(list, hashModulo(seededHash(service, source, key), list.length), past)
     case 'random-two':
       return fewerOfTwo(candidates, seededHash(service, source, key), past)
   }
 }
 
 /** The first from `start` on, round the list, with the fewest sources for its weight. */
-function leastOf(members: readonly Member[], start: number, past: Past): Member {
-  const fromStart = [...members.slice(start), ...members.slice(0, start)]
-  return fromStart.reduce((least, member) => (hasFewer(member, least, past) ? member : least))
+function leastOf(list: readonly Candidate[], start: number, past: Past): Candidate {
+  const fromStart = [...list.slice(start), ...list.slice(0, start)]
+  return fromStart.reduce((least, candidate) => (hasFewer(candidate, least, past) ? candidate : least))
 }
 
-/** Two rows of the ring, so that weights tell how often a member is among the two; the same one twice may be. */
-function fewerOfTwo({ members, ring }: Candidates, { low, high }: Hash64, past: Past): Member {
-  const [first, second] = [members[ring[low % ring.length]!]!, members[ring[high % ring.length]!]!]
+/** Two rows of the ring, so that weights tell how often one is among the two; the same one twice may be. */
+function fewerOfTwo({ list, ring }: Candidates, { low, high }: Hash64, past: Past): Candidate {
+  const [first, second] = [list[ring[low % ring.length]!]!, list[ring[high % ring.length]!]!]
   return hasFewer(second, first, past) ? second : first
 }
 
 /** Whether `a` with one source more would have fewer than `b` with one more, each for its weight. Exact below 2^53. */
-const hasFewer = (a: Member, b: Member, past: Past): boolean =>
-  (past.sourcesOn(a.container.id) + 1) * b.weight < (past.sourcesOn(b.container.id) + 1) * a.weight
+function hasFewer(a: Candidate, b: Candidate, past: Past): boolean {
+  const sources = ({ member }: Candidate) => past.sourcesOn(member.container.id) + 1
+  return sources(a) * b.weight < sources(b) * a.weight
+}
 
 /** Another one for each service, lest a source meet the same neighbours everywhere. */
 function seededHash({ seed }: SnapshotService, source: Address, key: Uint8Array): Hash64 {

@@ -64,8 +64,9 @@ export interface Member {
   readonly container: SnapshotContainer
   /** 0: the front's target port. */
   readonly port: number
-  /** Its share of new sources beside the other members', 0 to 65,535. */
-  readonly weight: number
+  /** Its shares of new sources beside the other members', 0 to 65,535; 0: takes none of this family. */
+  readonly weight4: number
+  readonly weight6: number
 }
 
 export interface Pin {

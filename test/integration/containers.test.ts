@@ -8,12 +8,16 @@ import { type Lab, withLab } from '../support/lab.ts'
 
 const CLIENTS = 24
 
-const inLab = (use: (lab: Lab, agent: Agent, daemon: Daemon) => Promise<void>) => () =>
-  withLab({}, async (lab) => {
-    const daemon = await lab.startDaemon()
-    await use(lab, await lab.client.agent(), daemon)
-    await daemon.stop()
-  })
+const inLab =
+  (use: (lab: Lab, agent: Agent, daemon: Daemon) => Promise<void>, ofService = {}) =>
+  () =>
+    withLab({}, async (lab) => {
+      const config = lab.config()
+      const services = config.services.map((service) => ({ ...service, ...ofService }))
+      const daemon = await lab.startDaemon({ config: { ...config, services } })
+      await use(lab, await lab.client.agent(), daemon)
+      await daemon.stop()
+    })
 
 /** The container of each of some clients, IPv4 and IPv6 in turn. */
 async function servedBy(agent: Agent, first: number): Promise<readonly string[]> {
@@ -75,4 +79,38 @@ test(
     assert.deepEqual(await servedBy(agent, 0), before)
     assert.ok(!(await servedBy(agent, 100)).includes('c3'))
   }),
+)
+
+/** Turns make shares exact: of 24 new clients, 12 of either family, each of three containers has eight. */
+const IN_TURN = { algorithm: 'weighted-round-robin' }
+
+const countOf = async (name: string, agent: Agent, first: number) =>
+  (await servedBy(agent, first)).filter((served) => served === name).length
+
+test(
+  'a container that comes back has a tenth of its turns at first',
+  inLab(
+    async (_lab, agent, daemon) => {
+      await order(daemon, 'drain', 'c3')
+      await order(daemon, 'undrain', 'c3')
+      assert.ok((await countOf('c3', agent, 0)) <= 2)
+    },
+    { ...IN_TURN, slowStart: '1h' },
+  ),
+)
+
+test(
+  'and all of them in the end',
+  inLab(
+    async (_lab, agent, daemon) => {
+      await order(daemon, 'drain', 'c3')
+      await order(daemon, 'undrain', 'c3')
+      let first = 0
+      await untilTrue(async () => {
+        first += CLIENTS
+        return (await countOf('c3', agent, first)) === CLIENTS / 3
+      }, 'c3 has its turns')
+    },
+    { ...IN_TURN, slowStart: '1s' },
+  ),
 )

@@ -66,7 +66,7 @@ test('an operator’s weight takes the place of the config’s in every service'
   const compiler = open()
   const { services } = compiler.compile(CONFIG, weigh(7))
   assert.deepEqual(
-    services.map(({ members }) => members.map(({ weight }) => weight)),
+    services.map(({ members }) => members.map(({ weight4 }) => weight4)),
     [[1, 7], [1, 7], [1], [1]],
   )
   assert.deepEqual(changed({ services } as Snapshot, compiler.compile(CONFIG, weigh(8))), ['web', 'dns'])
@@ -103,4 +103,70 @@ test('a snapshot is the same whatever was compiled before it', () => {
     const fresh = new Compiler(identities, KEY).compile(CONFIG, conditions(...down))
     assert.deepEqual(compiler.compile(CONFIG, conditions(...down)), fresh)
   }
+})
+
+const DRAINING: Condition = { state: 'draining', weight: undefined }
+
+/** Weights of web's containers for new sources over IPv4. */
+const weightsOf = ({ services }: Snapshot) => services[0]!.members.map(({ weight4 }) => weight4)
+
+const startingSlowly = withService('web', { slowStartMs: 30_000 })
+
+test('a container that has become ready again gets a tenth of its weight at first, and grows in steps', () => {
+  const compiler = open()
+  compiler.compile(startingSlowly, new Map([['both', DRAINING]]), 0)
+  const shares: number[][] = []
+  for (let now = 50_000; ; now = compiler.dueMs) {
+    const [first, second] = weightsOf(compiler.compile(startingSlowly, new Map(), now)) as [number, number]
+    shares.push([now, second / first])
+    if (compiler.dueMs === undefined) break
+  }
+  assert.deepEqual(
+    shares,
+    Array.from({ length: 11 }, (_, i) => [50_000 + i * 3_000, Math.max(1, i) / 10]),
+  )
+})
+
+test('nothing is due while nobody starts, and another change in between takes no step', () => {
+  const compiler = open()
+  compiler.compile(startingSlowly, conditions('both'), 0)
+  assert.equal(compiler.dueMs, undefined)
+  const began = compiler.compile(startingSlowly, new Map(), 1_000)
+  assert.equal(compiler.dueMs, 4_000)
+  const between = compiler.compile(startingSlowly, conditions('dns-1'), 3_999)
+  assert.equal(between.services[0], began.services[0])
+  assert.equal(compiler.dueMs, 4_000)
+})
+
+test('a container that a reload brings starts slowly, those of a new service at once', () => {
+  const compiler = open()
+  const { containers } = startingSlowly.services[0]!
+  const more = { ...containers[0]!, name: 'more', address: containers[1]!.address! }
+  assert.deepEqual(weightsOf(compiler.compile(startingSlowly, new Map(), 0)), [1, 1])
+  const config = withService('web', { slowStartMs: 30_000, containers: [...containers, more] })
+  assert.deepEqual(weightsOf(compiler.compile(config, new Map(), 0)), [10, 10, 1])
+})
+
+test('who goes down while starting begins anew', () => {
+  const compiler = open()
+  compiler.compile(startingSlowly, conditions('both'), 0)
+  compiler.compile(startingSlowly, new Map(), 0)
+  assert.deepEqual(weightsOf(compiler.compile(startingSlowly, new Map(), 15_000)), [10, 5])
+  assert.deepEqual(weightsOf(compiler.compile(startingSlowly, conditions('both'), 16_000)), [1, 0])
+  assert.deepEqual(weightsOf(compiler.compile(startingSlowly, new Map(), 17_000)), [10, 1])
+})
+
+test('a maximum share counts those of a family that take new sources', () => {
+  const config = withService('dns', { maximumShare: 0.6 })
+  const [, dns] = open().compile(config).services
+  const [first, second] = dns!.members.map(({ weight4 }) => weight4) as [number, number]
+  assert.ok(Math.abs(second / (first + second) - 0.6) < 1e-4, `${first} and ${second}`)
+  const alone = open().compile(config, conditions('both')).services[1]!
+  assert.deepEqual(
+    alone.members.map(({ weight4, weight6 }) => [weight4 > 0, weight6]),
+    [
+      [true, 0],
+      [false, 0],
+    ],
+  )
 })

@@ -82,6 +82,7 @@ test('reads every field and fills in what is left out', () => {
         pins: [{ source: { address: 'c6336400', length: 24 }, container: 'web-1' }],
         empty: 'drop',
         replies: 'endpoint',
+        slowStartMs: undefined,
       },
     ],
   })
@@ -101,6 +102,15 @@ dataplane: {queues: 16, spin: 0}
   assert.equal(config.unserved, 'drop')
   assert.deepEqual(config.table, { capacity: 2 ** 27, probation: 1, flows: 2 })
   assert.deepEqual(config.dataplane, { queues: 16, spinUs: 0 })
+})
+
+test('reads an algorithm, a slow start and a maximum share', () => {
+  const text = changed('maglev', 'least-sources\n    slowStart: 1m30s\n    maximumShare: 34%')
+  const [service] = parseConfig(text, 'c.yaml').services
+  assert.deepEqual(
+    [service!.algorithm, service!.slowStartMs, service!.maximumShare],
+    ['least-sources', 90_000, 0.34],
+  )
 })
 
 test('reads a hairpin with its own aliases and sources, and one that is off', () => {
@@ -391,6 +401,16 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
     'another algorithm',
     changed('maglev', 'random'),
     '10:16: services[0].algorithm: "random"; expected maglev or weighted-round-robin or least-sources or random-two',
+  ],
+  [
+    'a slow start of hours',
+    changed('algorithm: maglev', 'slowStart: 2h'),
+    '10:16: services[0].slowStart: "2h"; expected a time such as 30s or 5m, from 1s to 1h',
+  ],
+  [
+    'a maximum share of all',
+    changed('algorithm: maglev', 'maximumShare: 100%'),
+    '10:19: services[0].maximumShare: "100%"; expected a share such as 10%, from 1% to 99%',
   ],
   [
     'a pin to nobody',

@@ -30,7 +30,7 @@ const SOURCE = HAIRPIN + 1 + 5 + 17 + 4
 const WHOLE = SOURCE + 6 + 18
 const SERVICE = WHOLE + 1 + 4 + 4
 const MEMBER = SERVICE + 13 + 4
-const PIN = MEMBER + 37 + 4
+const PIN = MEMBER + 39 + 4
 const FRONT = PIN + 8 + 4
 const END = FRONT + 22
 

@@ -13,26 +13,28 @@ uint64_t seeded_hash(const Service& service, const SourceKey& key, const HashKey
 }
 
 // Whether `a` with one source more would have fewer than `b` with one more, each for its weight.
-bool has_fewer(const Member& a, const Member& b, const Past& past) {
+bool has_fewer(const Member& a, const Member& b, bool is_v6, const Past& past) {
   const auto sources = [&past](const Member& member) { return uint64_t{past.entries.sources_on(member.container)} + 1; };
-  return sources(a) * b.weight < sources(b) * a.weight;
+  return sources(a) * b.weight[is_v6] < sources(b) * a.weight[is_v6];
 }
 
 // The first from a row on, round the list, with the fewest sources for its weight.
-const Member* least_of(const Service& service, const Ring& list, size_t start, const Past& past) {
+const Member* least_of(const Service& service, bool is_v6, size_t start, const Past& past) {
+  const Ring& list = *service.ring[is_v6];
   const Member* least = &service.members[list[start]];
   for (size_t i = 1; i < list.size(); i++) {
     const Member& member = service.members[list[start + i < list.size() ? start + i : start + i - list.size()]];
-    if (has_fewer(member, *least, past)) least = &member;
+    if (has_fewer(member, *least, is_v6, past)) least = &member;
   }
   return least;
 }
 
 // Two rows, so that weights tell how often a member is among the two; the same one twice may be.
-const Member* fewer_of_two(const Service& service, const Ring& ring, uint64_t hash, const Past& past) {
+const Member* fewer_of_two(const Service& service, bool is_v6, uint64_t hash, const Past& past) {
+  const Ring& ring = *service.ring[is_v6];
   const Member& first = service.members[ring[static_cast<uint32_t>(hash) % ring.size()]];
   const Member& second = service.members[ring[(hash >> 32) % ring.size()]];
-  return has_fewer(second, first, past) ? &second : &first;
+  return has_fewer(second, first, is_v6, past) ? &second : &first;
 }
 
 }  // namespace
@@ -49,9 +51,9 @@ const Member* choose(const Front& front, const SourceKey& key, const HashKey& ha
       return &service.members[ring[turn % ring.size()]];
     }
     case Algorithm::kLeastSources:
-      return least_of(service, ring, seeded_hash(service, key, hash_key) % ring.size(), past);
+      return least_of(service, front.is_v6, seeded_hash(service, key, hash_key) % ring.size(), past);
     case Algorithm::kRandomTwo:
-      return fewer_of_two(service, ring, seeded_hash(service, key, hash_key), past);
+      return fewer_of_two(service, front.is_v6, seeded_hash(service, key, hash_key), past);
   }
   return nullptr;
 }

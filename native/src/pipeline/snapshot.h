@@ -26,11 +26,10 @@ enum class Algorithm : uint8_t { kMaglev, kWeightedRoundRobin, kLeastSources, kR
 struct Member {
   Address address[2];
   uint32_t container;  // id
-  uint32_t weight;     // its share of new sources beside the others'
+  uint16_t weight[2];  // its share of new sources beside the others'; 0: takes none
   uint16_t port;       // network order; 0: the front's target port
   bool has_address[2];
   bool is_usable[2];  // not down, and has an address
-  bool is_ready;
 
   // Flows may have to be remembered at some endpoint of the address. What is so depends on other services too, so a
   // snapshot that brings one sets this in blocks that it shares with the one before: that then looks once in vain.

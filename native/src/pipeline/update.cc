@@ -145,18 +145,21 @@ std::string_view read_member(Reader& reader, Member& member) {
   member.has_address[0] = reader.boolean("has address4");
   member.has_address[1] = reader.boolean("has address6");
   member.port = swap16(reader.number<uint16_t>("port"));
-  member.weight = reader.number<uint16_t>("weight");
-  member.is_ready = state == ContainerState::kReady;
+  member.weight[0] = reader.number<uint16_t>("weight4");
+  member.weight[1] = reader.number<uint16_t>("weight6");
   const std::string_view name = reader.text("name");
   if (member.has_address[0]) member.address[0] = reader.address("address4", false);
   if (member.has_address[1]) member.address[1] = reader.address("address6", true);
-  for (const bool is_v6 : {false, true})
+  for (const bool is_v6 : {false, true}) {
     member.is_usable[is_v6] = state != ContainerState::kDown && member.has_address[is_v6];
+    if (member.weight[is_v6] > 0 && !member.is_usable[is_v6])
+      reader.fail("weight", std::to_string(member.weight[is_v6]), "0, for it is down or has no address of the family");
+  }
   return name;
 }
 
 Names read_members(Reader& reader, Service& service) {
-  const uint32_t count = reader.count("members", 12);
+  const uint32_t count = reader.count("members", 14);
   if (count >= Service::kNoMember) reader.fail("members", std::to_string(count), "at most 65534");
   service.members = std::vector<Member>(count);
   Names names(count);
@@ -180,8 +183,7 @@ std::vector<RingMember> competitors(const Service& service, const Names& names, 
   std::vector<RingMember> list;
   for (size_t i = 0; i < service.members.size(); i++) {
     const Member& member = service.members[i];
-    if (member.is_ready && member.weight > 0 && member.has_address[is_v6])
-      list.push_back({names[i], member.weight, static_cast<uint16_t>(i)});
+    if (member.weight[is_v6] > 0) list.push_back({names[i], member.weight[is_v6], static_cast<uint16_t>(i)});
   }
   return list;
 }
