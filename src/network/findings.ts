@@ -148,5 +148,9 @@ function forwardFinding(
   if (!isDockers) return { need, state: 'problem', found, remedy }
   return isUp
     ? { need, state: 'problem', found, remedy: 'onehop routes up' }
-    : { need, state: 'note', found: `${name} drops by policy; routes up will put accepts into DOCKER-USER` }
+    : {
+        need,
+        state: 'note',
+        found: `${name} drops by policy; routes up will put accepts into Docker's chain`,
+      }
 }

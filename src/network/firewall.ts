@@ -1,4 +1,4 @@
-import { ACCEPT_CHAIN } from './accepts.ts'
+import { ACCEPT_CHAIN, DOCKERS_CHAIN } from './accepts.ts'
 import { runCommand } from './command.ts'
 import { legacyPrograms, readChain } from './iptables.ts'
 import { type NftChain, readChains } from './nft.ts'
@@ -7,7 +7,7 @@ import { type NftChain, readChains } from './nft.ts'
 export interface DroppingChain {
   /** `nft inet filter forward`, `iptables-legacy FORWARD` */
   readonly name: string
-  /** Whether Docker's chain for the administrator's rules is called from it: the set-up's accepts stand there. */
+  /** Whether Docker has chains beside it: the set-up sees to the accepts. */
   readonly isDockers: boolean
   /** Whether rules accept what goes into this TUN and what comes out of it. */
   readonly accepts: boolean
@@ -31,14 +31,13 @@ export async function readDroppingChains(tun: string): Promise<readonly Dropping
 
 async function readNftChain(base: NftChain, all: readonly NftChain[], tun: string): Promise<DroppingChain> {
   const { family, table, name } = base
-  const dockers = all.filter(
-    (chain) => chain.family === family && chain.table === table && chain.name === ACCEPT_CHAIN,
-  )
-  const rules = (await Promise.all([base, ...dockers].map(readRules))).flat()
+  const inTable = all.filter((chain) => chain.family === family && chain.table === table)
+  const chains = [base, ...inTable.filter((chain) => chain.name === ACCEPT_CHAIN)]
+  const rules = (await Promise.all(chains.map(readRules))).flat()
   const accepts = (key: string) => rules.some((rule) => isAccept(rule, key, tun))
   return {
     name: `nft ${family} ${table} ${name}`,
-    isDockers: dockers.length > 0,
+    isDockers: inTable.some(({ name }) => name === ACCEPT_CHAIN || name === DOCKERS_CHAIN),
     accepts: accepts('iifname') && accepts('oifname'),
     remedy: nftRemedy(base, all, tun),
   }
@@ -86,7 +85,7 @@ async function readLegacyChain(program: string, tun: string): Promise<DroppingCh
     )
   return {
     name: `${program} FORWARD`,
-    isDockers: dockers !== undefined,
+    isDockers: dockers !== undefined || (await readChain(program, DOCKERS_CHAIN)) !== undefined,
     accepts: accepts('-i') && accepts('-o'),
     remedy: iptablesRemedy(program, tun),
   }

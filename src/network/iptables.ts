@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { type Command, outputOf, tryCommand } from './command.ts'
 
-/** The legacy programs whose tables exist in this network namespace: to list such a table is to create it. */
-export function legacyPrograms(): readonly string[] {
+export type Table = 'filter' | 'raw'
+
+/** The legacy programs whose table exists in this network namespace: to list a table is to create it. */
+export function legacyPrograms(table: Table = 'filter'): readonly string[] {
   const has = (path: string) => {
     try {
-      return readFileSync(path, 'utf8').split('\n').includes('filter')
+      return readFileSync(path, 'utf8').split('\n').includes(table)
     } catch {
       return false
     }
@@ -16,9 +18,13 @@ export function legacyPrograms(): readonly string[] {
   ]
 }
 
-/** A chain of the filter table, line by line as `-S` prints it; undefined when there is no such chain. */
-export async function readChain(program: string, chain: string): Promise<readonly string[] | undefined> {
-  const command: Command = { argv: [program, '-w', '5', '-S', chain] }
+/** A chain, line by line as `-S` prints it; undefined when there is no such chain. */
+export async function readChain(
+  program: string,
+  chain: string,
+  table: Table = 'filter',
+): Promise<readonly string[] | undefined> {
+  const command: Command = { argv: [program, '-w', '5', '-t', table, '-S', chain] }
   const result = await tryCommand(command)
   if (/No chain|does not exist/.test(result.stderr)) return undefined
   return outputOf(command, result).trimEnd().split('\n')

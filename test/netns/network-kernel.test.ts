@@ -132,6 +132,34 @@ for (const program of ['iptables-nft', 'iptables-legacy', 'ip6tables-nft', 'ip6t
     await host.script(`${program} -F FORWARD; ${program} -F DOCKER-USER; ${program} -X DOCKER-USER`)
   })
 
+for (const program of ['iptables-nft', 'iptables-legacy', 'ip6tables-nft', 'ip6tables-legacy'])
+  test(`where Docker has no such chain, ${program} accepts the TUN in FORWARD; and before Docker's raw drops, if there are any`, async () => {
+    const own = program.startsWith('ip6') ? 'fd77::11/128' : '10.77.0.11/32'
+    await host.script(`
+      ${program} -N DOCKER
+      ${program} -A FORWARD -o br0 -j DOCKER
+      ${program} -t raw -A PREROUTING -d ${own} ! -i br0 -j DROP`)
+    const list = async () => [
+      ...(await host.run([program, '-S', 'FORWARD'])).trimEnd().split('\n').slice(1),
+      ...(await host.run([program, '-t', 'raw', '-S', 'PREROUTING'])).trimEnd().split('\n').slice(1),
+    ]
+    const before = await list()
+    await world.up(intentOf())
+    await world.up(intentOf())
+    const accept = (direction: string) =>
+      `${direction} onehop0 -m comment --comment "onehop onehop0" -j ACCEPT`
+    assert.deepEqual(await list(), [
+      '-A FORWARD -o br0 -j DOCKER',
+      `-A FORWARD ${accept('-i')}`,
+      `-A FORWARD ${accept('-o')}`,
+      `-A PREROUTING ${accept('-i')}`,
+      `-A PREROUTING -d ${own} ! -i br0 -j DROP`,
+    ])
+    await world.down()
+    assert.deepEqual(await list(), before)
+    await host.script(`${program} -F FORWARD; ${program} -X DOCKER; ${program} -t raw -F PREROUTING`)
+  })
+
 /** A router advertisement (RFC 4861 section 4.2): hop limit 64, lifetime 1800 s; the kernel fills the checksum. */
 const ADVERTISE = `
 import socket
