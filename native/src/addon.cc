@@ -213,6 +213,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::forget>("forget"),
                            InstanceMethod<&EngineObject::counters>("counters"),
                            InstanceMethod<&EngineObject::start>("start"),
+                           InstanceMethod<&EngineObject::use_bridges>("useBridges"),
                            InstanceMethod<&EngineObject::stop>("stop"),
                            InstanceMethod<&EngineObject::io>("io"),
                        });
@@ -376,6 +377,12 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     if (forwarder_) throw Napi::Error::New(info.Env(), "start: it is running");
     guarded(info, [&] { forwarder_ = std::make_unique<onehop::Forwarder>(*engine_, options); });
     napi_add_env_cleanup_hook(info.Env(), end_with_environment, this);
+  }
+
+  // useBridges(names): the bridges from now on, while it runs
+  void use_bridges(const Napi::CallbackInfo& info) {
+    auto names = texts(info[0], "bridges");
+    if (forwarder_) forwarder_->use_bridges(std::move(names));
   }
 
   // stop(), also when it does not run

@@ -39,6 +39,7 @@ export interface AddonEngine {
   counters(): AddonCounters
   /** What the system or the network refuses has a `code`: E_SYSTEM or E_NETWORK. */
   start(options: ForwarderOptions): void
+  useBridges(names: readonly string[]): void
   stop(): void
   io(): IoCounters
 }

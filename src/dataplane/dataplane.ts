@@ -84,6 +84,8 @@ export interface DataPlane extends Engine {
    * OnehopError, with nothing left open: E_NETWORK for a bridge that is not there, E_SYSTEM for a system call.
    */
   start(options: ForwarderOptions): void
+  /** The bridges from now on, in the place of those that `start` was given. One that is not there is waited for. */
+  useBridges(names: readonly string[]): void
   /** Stops the threads and closes what `start` opened; no packet is touched after it returns. Idempotent. */
   stop(): void
   /** Counted since `start`; all zero when stopped. */

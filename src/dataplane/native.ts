@@ -93,6 +93,10 @@ class NativeDataPlane implements DataPlane {
     explained(() => this.#engine.start(options))
   }
 
+  useBridges(names: readonly string[]): void {
+    explained(() => this.#engine.useBridges(names))
+  }
+
   stop(): void {
     this.#engine.stop()
   }

@@ -59,6 +59,9 @@ class Forwarder {
   // To be called after each publish: container addresses may have changed.
   void update();
 
+  // The bridges from now on; one that does not exist is waited for.
+  void use_bridges(std::vector<std::string> bridges) { neighbours_.use_bridges(std::move(bridges)); }
+
   IoCounters counters() const;
 
  private:

@@ -18,8 +18,13 @@ constexpr uint16_t kGiven = NUD_PERMANENT | NUD_NOARP;
 
 }  // namespace
 
-NeighbourTable::NeighbourTable(const std::vector<std::string>& bridges) {
-  for (const std::string& name : bridges) bridges_.push_back({.name = name});
+void NeighbourTable::use_bridges(const std::vector<std::string>& names) {
+  std::vector<Bridge> used;
+  for (const std::string& name : names) {
+    const auto known = std::ranges::find(bridges_, name, &Bridge::name);
+    used.push_back(known == bridges_.end() ? Bridge{.name = name} : *known);
+  }
+  bridges_ = std::move(used);
 }
 
 void NeighbourTable::set_bridge(const std::string& name, const std::optional<Link>& link) {

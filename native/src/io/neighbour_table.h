@@ -35,8 +35,8 @@ struct Resolution {
 
 class NeighbourTable {
  public:
-  explicit NeighbourTable(const std::vector<std::string>& bridges);
-
+  // The bridges from now on. Those that were there before are known as they were, the others after `set_bridge`.
+  void use_bridges(const std::vector<std::string>& names);
   // A full re-read of a bridge; nothing: it does not exist.
   void set_bridge(const std::string& name, const std::optional<Link>& link);
   // An event. True when it changed a bridge: then routes have to be asked for again.

@@ -40,10 +40,9 @@ void for_each_batch(std::span<const Item> items, const std::function<void(std::s
 }  // namespace
 
 Neighbours::Neighbours(std::vector<std::string> bridges, size_t readers)
-    : bridges_(std::move(bridges)),
-      events_(groups_to_follow()),
-      table_(bridges_),
-      map_(std::make_unique<NeighbourMap>(), readers) {
+    : events_(groups_to_follow()),
+      map_(std::make_unique<NeighbourMap>(), readers),
+      wanted_bridges_(std::move(bridges)) {
   require_bridges();
 }
 
@@ -52,6 +51,14 @@ void Neighbours::follow(std::vector<ContainerAddress> wanted) {
     const std::lock_guard lock(mutex_);
     wanted_ = std::move(wanted);
     wanted_count_.store(static_cast<uint32_t>(wanted_.size()), std::memory_order_relaxed);
+  }
+  wake_.raise();
+}
+
+void Neighbours::use_bridges(std::vector<std::string> bridges) {
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_bridges_ = std::move(bridges);
   }
   wake_.raise();
 }
@@ -81,7 +88,7 @@ void Neighbours::run(const SignalEvent& stop) {
 }
 
 void Neighbours::require_bridges() {
-  for (const std::string& name : bridges_) {
+  for (const std::string& name : wanted_bridges_) {
     std::optional<Link> link;
     request_link(requests_, name);
     const int error = requests_.exchange(
@@ -123,6 +130,11 @@ void Neighbours::synchronise() {
 }
 
 int Neighbours::read_bridges() {
+  {
+    const std::lock_guard lock(mutex_);
+    bridges_ = wanted_bridges_;
+  }
+  table_.use_bridges(bridges_);
   for (const std::string& name : bridges_) request_link(requests_, name);
   return requests_.exchange([this](size_t position, const NetlinkMessage* message) {
     table_.set_bridge(bridges_[position], message ? parse_link(*message) : std::nullopt);

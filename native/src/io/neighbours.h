@@ -23,6 +23,8 @@ class Neighbours {
 
   // Any thread: what to resolve from now on. Takes effect within milliseconds.
   void follow(std::vector<ContainerAddress> wanted);
+  // Any thread: the bridges from now on. One that does not exist is waited for.
+  void use_bridges(std::vector<std::string> bridges);
 
   // Until `stop` is raised.
   void run(const SignalEvent& stop);
@@ -49,17 +51,18 @@ class Neighbours {
   void publish();
   std::vector<ContainerAddress> wanted_now();
 
-  const std::vector<std::string> bridges_;
   NetlinkSocket events_, requests_;
   SignalEvent wake_;
   NeighbourTable table_;
   Published<NeighbourMap> map_;
 
-  std::mutex mutex_;  // for wanted_
+  std::mutex mutex_;  // for wanted_ and wanted_bridges_
   std::vector<ContainerAddress> wanted_;
+  std::vector<std::string> wanted_bridges_;
   std::atomic<uint32_t> wanted_count_ = 0, resolved_count_ = 0;
 
   // Of `run`.
+  std::vector<std::string> bridges_;
   Clock::time_point synchronise_at_{}, confirm_at_{};
   bool is_changed_ = false;
   std::vector<Hop> lost_, moved_;
