@@ -14,8 +14,9 @@ readonly FOR_RUN=(ip=iproute2 nft=nftables 'g++=g++' make=make python3=python3 n
 readonly FOR_DEMO=(unshare=util-linux nsenter=util-linux setpriv=util-linux mount=mount)
 readonly FOR_TEST=(curl=curl openssl=openssl ping=iputils-ping ethtool=ethtool iperf3=iperf3 iptables=iptables
   tcpdump=tcpdump tshark=tshark traceroute=traceroute scapy=python3-scapy 'clang++=clang' libfuzzer=libclang-rt-dev llvm-cov=llvm
-  patchelf=patchelf)
+  patchelf=patchelf dockerd=docker.io docker=docker.io)
 readonly FOR_BENCH=(haproxy=haproxy sockperf=sockperf wrk=wrk)
+readonly POLICY=/usr/sbin/policy-rc.d
 
 main() {
   local purpose=run
@@ -26,7 +27,7 @@ main() {
     *) fail 2 "$USAGE" ;;
   esac
   log=$(mktemp)
-  trap 'stop_progress; rm -f "$log"' EXIT
+  trap 'stop_progress; allow_services; rm -f "$log"' EXIT
   require_node
   install_debian_packages "$purpose"
   install_npm_packages
@@ -72,10 +73,27 @@ is_there() {
 apt_install() {
   [[ " $* " != *" tshark "* ]] ||
     echo 'wireshark-common wireshark-common/install-setuid boolean false' | debconf-set-selections
-  apt_get install "$@" || { apt_get update && apt_get install "$@"; }
+  local code=0
+  forbid_services
+  apt_get install "$@" || { apt_get update && apt_get install "$@"; } || code=$?
+  allow_services
+  return "$code"
 }
 
-# RUNLEVEL=1 keeps Debian from starting services (haproxy) that come with a package.
+# Services that come with a package (haproxy, dockerd) are not to start: they would take ports, and change the host's
+# firewall. RUNLEVEL=1 keeps init scripts from it, the policy keeps systemd from it (deb-systemd-invoke(1p)).
+forbid_services() {
+  [[ -e $POLICY ]] && return
+  printf '#!/bin/sh\n# of onehop'"'"'s install.sh, for as long as that runs\nexit 101\n' >"$POLICY"
+  chmod 755 "$POLICY"
+  forbidden=1
+}
+
+allow_services() {
+  [[ -z ${forbidden-} ]] || rm -f "$POLICY"
+  forbidden=
+}
+
 apt_get() {
   RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=120 -o APT::Install-Recommends=false "$@"
 }

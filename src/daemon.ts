@@ -5,18 +5,21 @@ import type { ContainersSource } from './api/containers.ts'
 import { buildStatus, type Status } from './api/status.ts'
 import { Compiler } from './compile.ts'
 import type { Config } from './config/schema.ts'
-import type { Conditions } from './containers/conditions.ts'
+import { type Conditions, worst } from './containers/conditions.ts'
 import { ContainerList } from './containers/container-list.ts'
 import { type HealthChange, HealthChecks } from './containers/health-checks.ts'
 import type { DataPlane } from './dataplane/dataplane.ts'
 import { openEchoSocket } from './dataplane/echo.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
+import { type ContainerChange, changesBetween } from './discovery/changes.ts'
+import { Discovery, type SourceTurn } from './discovery/discovery.ts'
 import { OnehopError } from './errors.ts'
 import { loadKey } from './key.ts'
 import { lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
 import { serveMetrics } from './metrics/server.ts'
-import { bringUp, networkIntent, readLocalSources, takeDown } from './network/network.ts'
+import { networkIntent, readLocalSources, takeDown } from './network/network.ts'
+import { StandingNetwork } from './network/standing.ts'
 import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
 import { scopesOf } from './scope.ts'
@@ -39,6 +42,8 @@ export interface DaemonOptions {
 }
 
 const EXPIRE_INTERVAL_MS = 5_000
+/** How long a start or a reload waits for sources to say which containers there are, before clients come. */
+const FIRST_WORD_MS = 5_000
 /** Nothing of ours is for others; the control socket's mode is set where it is made. */
 const UMASK = 0o027
 
@@ -84,7 +89,7 @@ class Opened {
 /** The TUN stands before its threads start, and they end before it goes; clients' packets wait in it meanwhile. */
 async function start(options: DaemonOptions, log: Logger, opened: Opened): Promise<Daemon> {
   const { config, socketPath, runDir, stateDir, routes } = options
-  const { tun, bridges } = config.interfaces
+  const { tun } = config.interfaces
   const lock = await lockTun(tun)
   opened.onClose(() => lock.release())
 
@@ -94,12 +99,12 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   await daemon.adopt(config)
   await daemon.restore()
 
-  if (routes) {
-    await bringUp(networkIntent(config), { runDir })
-    opened.onClose(() => takeDown(tun, { runDir }))
-  }
-  dataPlane.start({ tun, bridges, ...config.dataplane })
+  await daemon.bringUp()
+  if (routes) opened.onClose(() => takeDown(tun, { runDir }))
+  dataPlane.start({ tun, bridges: daemon.bridges, ...config.dataplane })
   opened.onClose(() => dataPlane.stop())
+  daemon.startFollowing()
+  opened.onClose(() => daemon.stopFollowing())
 
   const api = await serveApi(socketPath, daemon)
   opened.onClose(() => api.close())
@@ -126,16 +131,31 @@ class Daemon {
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
   readonly #health = new HealthChecks((changes) => this.#turn(changes), openEchoSocket)
+  readonly #discovery = new Discovery({
+    onChange: (knownMs) => this.#rediscover(knownMs),
+    onTurn: (turn) => this.#logSource(turn),
+    onProblem: (problem) => this.#log.warn({ problem }, 'left out of the container list'),
+  })
+  readonly #network: StandingNetwork
+  /** As it was written. */
+  #base: Config
+  /** With the services and containers that are discovered: the one in force. */
   #config: Config
   #sources: readonly Prefix[] = []
   #due: NodeJS.Timeout | undefined
-  #reloading: Promise<void> = Promise.resolve()
+  /** Whose networks are among the sources. */
+  #bridges: readonly string[] = []
+  /** Containers that the network does not stand for yet. */
+  #waiting: ReadonlySet<string> = new Set()
+  /** What sources said that is not logged yet. */
+  #changes: readonly KnownChange[] = []
 
   constructor(options: DaemonOptions, log: Logger, dataPlane: DataPlane, key: Uint8Array) {
     this.#options = options
     this.#log = log
     this.#dataPlane = dataPlane
     this.#compiler = new Compiler(this.#identities, key)
+    this.#base = options.config
     this.#config = options.config
     if (options.storePath !== undefined)
       this.#store = new Store({
@@ -145,6 +165,23 @@ class Daemon {
         clock: { nowSeconds, zeroMs },
         log,
       })
+    const { routes, runDir } = options
+    this.#network = new StandingNetwork(routes ? { runDir } : undefined, {
+      wanted: () => this.#config,
+      onStanding: (config) => this.#serve(config),
+      onFailure: (error) => log.error({ error: messageOf(error) }, 'no network for what was discovered'),
+    })
+  }
+
+  /** Who is local is read anew, unlike when a container's state changes. Clients do not come before the containers. */
+  async adopt(base: Config): Promise<void> {
+    this.#discovery.open(base)
+    await this.#discovery.heard(FIRST_WORD_MS)
+    const found = this.#discovery.merge(base)
+    const sources = await readLocalSources(networkIntent(found))
+    this.#bridges = found.interfaces.bridges
+    this.#base = base
+    this.#publish(this.#discovery.merge(base), sources)
   }
 
   /** What the store has of the config's sources; from here on it follows the table. */
@@ -153,12 +190,26 @@ class Daemon {
     this.#store?.start()
   }
 
-  /** Who is local is read anew, unlike when a container's state changes. */
-  async adopt(config: Config): Promise<void> {
-    this.#publish(config, await readLocalSources(networkIntent(config)))
+  get bridges(): readonly string[] {
+    return this.#config.interfaces.bridges
+  }
+
+  bringUp(): Promise<void> {
+    return this.#network.apply(this.#config)
+  }
+
+  startFollowing(): void {
+    this.#network.start()
+  }
+
+  /** Resolves when the network is changed no more. */
+  async stopFollowing(): Promise<void> {
+    this.#discovery.close()
+    await this.#network.stop()
   }
 
   #publish(config = this.#config, sources = this.#sources): void {
+    this.#waiting = this.#network.missing(config)
     this.#health.update(config)
     const nowMs = performance.now()
     this.#dataPlane.publish(this.#compiler.compile(config, this.#conditions(), nowMs, sources))
@@ -175,7 +226,10 @@ class Daemon {
 
   /** What the operator asks for is in force when the call returns. */
   readonly containers: ContainersSource = {
-    list: () => this.#list.standings(this.#config).map((standing) => this.#health.standing(standing)),
+    list: () =>
+      this.#list
+        .standings(this.#config)
+        .map((standing) => this.#health.standing(this.#discovery.standing(standing))),
     drain: (names, deadlineMs) => this.#list.drain(this.#config, names, deadlineMs),
     undrain: (names) => this.#list.undrain(this.#config, names),
     weigh: (names, weight) => this.#list.weigh(this.#config, names, weight),
@@ -183,15 +237,50 @@ class Daemon {
 
   async close(): Promise<void> {
     clearTimeout(this.#due)
+    this.#discovery.close()
     this.#health.close()
     this.#list.close()
     await this.#store?.close()
   }
 
-  /** One after the other: each SIGHUP reads what the file holds when its turn comes. */
+  /** Each SIGHUP reads what the file holds when its turn comes. */
   reload(): Promise<void> {
-    this.#reloading = this.#reloading.then(() => this.#reload())
-    return this.#reloading
+    return this.#network.inTurn(() => this.#reload())
+  }
+
+  /** Who is worse or gone is so at once; who came is served as soon as the network stands for him. */
+  #rediscover(knownMs: number): void {
+    const before = this.#discovery.statesNow()
+    const next = this.#discovery.merge(this.#base)
+    const changes = changesBetween(this.#config, next, before, this.#discovery.statesNow())
+    this.#publish(next)
+    this.#logChanges([...this.#changes, ...changes.map((change) => ({ ...change, knownMs }))])
+    this.#network.follow()
+  }
+
+  /** The network stands for `config`, or for more when that is no longer the one in force. */
+  async #serve(config: Config): Promise<void> {
+    this.#dataPlane.useBridges(config.interfaces.bridges)
+    const isSame = config.interfaces.bridges.join() === this.#bridges.join()
+    const sources = isSame ? this.#sources : await readLocalSources(networkIntent(config))
+    this.#bridges = config.interfaces.bridges
+    this.#publish(this.#config, sources)
+    this.#logChanges(this.#changes)
+  }
+
+  /** Published first, as in #turn. */
+  #logChanges(changes: readonly KnownChange[]): void {
+    this.#changes = changes.filter(({ container }) => this.#waiting.has(container))
+    for (const { container, state, knownMs } of changes) {
+      if (this.#waiting.has(container)) continue
+      const publishedMs = Math.round(performance.now() - knownMs)
+      this.#log.info({ container, state, publishedMs }, `container is ${state}`)
+    }
+  }
+
+  #logSource({ source, state, error }: SourceTurn): void {
+    if (state === 'failing') this.#log.warn({ source, error }, 'source fails; its last list holds')
+    else this.#log.info({ source }, 'source answers')
   }
 
   expire(): void {
@@ -211,6 +300,11 @@ class Daemon {
       store: this.#store?.status() ?? { state: 'off' },
       io: this.#dataPlane.io(),
       stateOf: this.#stateOf,
+      sources: this.#discovery.status(),
+      problems: [
+        ...(this.#network.failure === undefined ? [] : [this.#network.failure]),
+        ...this.#discovery.problems,
+      ],
     })
   }
 
@@ -224,15 +318,26 @@ class Daemon {
     }
   }
 
+  /** What is said of containers beside what the operator says. */
+  *#worse(): Iterable<readonly [name: string, state: ContainerState]> {
+    yield* this.#discovery.states()
+    for (const name of this.#health.down) yield [name, 'down']
+    for (const name of this.#waiting) yield [name, 'down']
+  }
+
   #conditions(): Conditions {
     const conditions = this.#list.conditions()
-    for (const name of this.#health.down)
-      conditions.set(name, { state: 'down', weight: conditions.get(name)?.weight })
+    for (const [name, state] of this.#worse()) {
+      const known = conditions.get(name)
+      conditions.set(name, { state: worst(known?.state ?? 'ready', state), weight: known?.weight })
+    }
     return conditions
   }
 
   readonly #stateOf = (container: string): ContainerState =>
-    this.#health.isUp(container) ? this.#list.stateOf(container) : 'down'
+    this.#health.isUp(container) && !this.#waiting.has(container)
+      ? worst(this.#list.stateOf(container), this.#discovery.stateOf(container))
+      : 'down'
 
   /** Published first: the log may wait for its reader. */
   #turn(changes: readonly HealthChange[]): void {
@@ -252,9 +357,10 @@ class Daemon {
     }
     try {
       const next = reload()
-      refuseFixed(this.#config, next)
+      refuseFixed(this.#base, next)
       await this.#apply(next)
-      this.#list.retain(next)
+      this.#discovery.retain(next)
+      this.#list.retain(this.#config)
       this.#log.info({ services: next.services.length }, 'reloaded')
     } catch (error) {
       this.#log.error({ error: messageOf(error) }, 'reload refused; the config in force stays')
@@ -263,26 +369,28 @@ class Daemon {
 
   /** The snapshot first: a packet for an address that is routed here but not served would go round until its TTL ends. */
   async #apply(next: Config): Promise<void> {
-    const previous = this.#config
+    const previous = this.#base
     const sources = this.#sources
-    await this.adopt(next)
-    if (!this.#options.routes) return
-    const { runDir } = this.#options
     try {
-      await bringUp(networkIntent(next), { runDir })
+      await this.adopt(next)
+      await this.bringUp()
     } catch (error) {
-      this.#publish(previous, sources)
-      await bringUp(networkIntent(previous), { runDir })
+      this.#base = previous
+      this.#publish(this.#discovery.merge(previous), sources)
+      await this.bringUp()
       throw error
     }
+    this.#dataPlane.useBridges(this.bridges)
+    this.#publish()
   }
 }
+
+type KnownChange = ContainerChange & { readonly knownMs: number }
 
 /** What was opened at the start with the old values stays as it is until a restart. */
 function refuseFixed(current: Config, next: Config): void {
   const fixed = (config: Config) => ({
     'interfaces.tun': config.interfaces.tun,
-    'interfaces.bridges': config.interfaces.bridges,
     key: config.key,
     table: config.table,
     store: config.store,

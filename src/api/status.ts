@@ -1,6 +1,7 @@
 import { formatAddress } from '../address.ts'
 import type { Config, ServiceConfig } from '../config/schema.ts'
 import type { Counters, IoCounters, Traffic } from '../dataplane/dataplane.ts'
+import type { SourceStatus } from '../discovery/discovery.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
 import { REASONS, type Reason, type Verdict } from '../pipeline/verdict.ts'
@@ -24,6 +25,9 @@ export interface Status {
   readonly io: IoCounters
   readonly services: readonly ServiceStatus[]
   readonly containers: readonly ContainerStatus[]
+  readonly sources: readonly SourceStatus[]
+  /** What could not be served as asked, and why. */
+  readonly problems: readonly string[]
 }
 
 interface BothWays {
@@ -58,6 +62,8 @@ export interface StatusParts {
   readonly store: Status['store']
   readonly io: IoCounters
   readonly stateOf: (container: string) => ContainerState
+  readonly sources: readonly SourceStatus[]
+  readonly problems: readonly string[]
 }
 
 export function buildStatus(parts: StatusParts): Status {
@@ -84,6 +90,8 @@ export function buildStatus(parts: StatusParts): Status {
       state: parts.stateOf(container.name),
       ...(counters.containers.get(identities.container(container.name)) ?? NO_TRAFFIC),
     })),
+    sources: parts.sources,
+    problems: parts.problems,
   }
 }
 

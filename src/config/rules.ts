@@ -17,13 +17,13 @@ export interface PlacedService {
   readonly service: ServiceConfig
 }
 
+type Frame = Pick<Config, 'interfaces' | 'hairpin'> & { readonly docker?: Config['docker'] }
+
 /** What must hold between values that are each well formed. Every rule is one pass: 10,000 services are usual. */
-export function checkRules(
-  services: readonly PlacedService[],
-  frame: Pick<Config, 'interfaces' | 'hairpin'> | undefined,
-): readonly Issue[] {
+export function checkRules(services: readonly PlacedService[], frame: Frame | undefined): readonly Issue[] {
   return [
     ...(frame ? checkInterfaces(frame.interfaces) : []),
+    ...(frame ? checkBridges(frame, services) : []),
     ...(frame?.hairpin ? checkHairpin(frame.hairpin, services) : []),
     ...checkUnique(services.map(({ path, service }) => ({ path: [...path, 'name'], key: service.name }))),
     ...services.flatMap(checkService),
@@ -62,6 +62,13 @@ function checkInterfaces({ tun, bridges, uplinks }: InterfacesConfig): Issue[] {
   ]
 }
 
+/** Docker names the bridges of its containers; nobody else does. */
+function checkBridges({ interfaces, docker }: Frame, services: readonly PlacedService[]): Issue[] {
+  if (interfaces.bridges.length > 0 || docker !== undefined) return []
+  if (services.length > 0 && services.every(({ service }) => service.source?.kind === 'docker')) return []
+  return [issue(['interfaces', 'bridges'], 'none; expected at least one bridge')]
+}
+
 function checkService({ path, service }: PlacedService): Issue[] {
   const { addresses, containers, pins } = service
   const at = (kind: string) => (_: unknown, i: number) => [...path, kind, i]
@@ -77,6 +84,7 @@ function checkService({ path, service }: PlacedService): Issue[] {
     ...checkEndpoints(service, path),
     ...checkAffinity(service, path),
     ...checkHealth(service, path),
+    ...checkSource(service, path),
     ...checkUnique(
       pins.map(({ source }, i) => ({
         path: [...path, 'pins', i, 'source'],
@@ -144,7 +152,20 @@ function checkHealth(service: ServiceConfig, path: Path): Issue[] {
   ]
 }
 
-function checkPinned({ pins, containers, name }: ServiceConfig, path: Path): Issue[] {
+/** What a source says of ports must fit the service, or none of its containers ever would. */
+function checkSource({ source, ports }: ServiceConfig, path: Path): Issue[] {
+  if (source === undefined || (ports !== 'all' && ports.length === 1)) return []
+  const place = [...path, 'containers', source.kind]
+  if (source.kind === 'dns' && source.type === 'SRV')
+    return [issue([...place, 'type'], 'SRV records have one port; expected a service that has exactly one')]
+  if (source.port === undefined) return []
+  const message = `${source.port}: which port it stands for is unclear; expected port only where the service has exactly one`
+  return [issue([...place, 'port'], message)]
+}
+
+/** Which containers a source will name, nobody knows yet. */
+function checkPinned({ pins, containers, name, source }: ServiceConfig, path: Path): Issue[] {
+  if (source !== undefined) return []
   const known = new Set(containers.map((container) => container.name))
   return pins.flatMap((pin, i) =>
     known.has(pin.container)

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { type Address, formatAddress, isAddress4, type Prefix } from '../address.ts'
 import { parseAddress, parsePrefix, unusableKind } from './address.ts'
 import { parseDurationUs } from './duration.ts'
+import { DOCKER_SOCKET, type SourceConfig, socketPath, sourceSchema } from './sources.ts'
+import { integer, list, mapping, name, oneOf, port, text, Unfit } from './values.ts'
 
 /** A whole configuration after validation: every default filled in, every address in its one form. */
 export interface Config {
@@ -19,11 +21,14 @@ export interface Config {
   readonly dataplane: DataPlaneConfig
   /** Where metrics are served; undefined: nowhere. */
   readonly metrics: ListenConfig | undefined
+  /** Serve what containers' labels describe; undefined: do not look at them. */
+  readonly docker: { readonly socket: string } | undefined
   readonly services: readonly ServiceConfig[]
 }
 
 export interface InterfacesConfig {
   readonly tun: string
+  /** Those that a source names come to them. */
   readonly bridges: readonly string[]
   /** Empty: the interfaces of the default routes, looked up at start. */
   readonly uplinks: readonly string[]
@@ -64,6 +69,8 @@ export interface ServiceConfig {
   readonly addresses: readonly Address[]
   readonly ports: readonly PortRule[] | 'all'
   readonly containers: readonly ContainerConfig[]
+  /** Who says what the containers are, in the place of the config. */
+  readonly source?: SourceConfig | undefined
   readonly algorithm: Algorithm
   readonly affinity: AffinityConfig
   /** How containers are checked; undefined: each is taken to be up. */
@@ -185,65 +192,12 @@ export const CONFIG_DEFAULTS = {
 
 const SECOND_US = 1_000_000
 
-const integer = (least: number, most: number) => {
-  const expected = `a whole number from ${least} to ${most}`
-  return z.int(expected).min(least, expected).max(most, expected)
-}
-
-const oneOf = <const Words extends readonly string[]>(...words: Words) =>
-  z.enum(words, words.length === 1 ? `${words[0]} (this version has no other)` : words.join(' or '))
-
-/** A text that `parse` understands; it returns undefined for any other, or throws Unfit to say more. */
-const text = <T>(expected: string, parse: (value: string) => T | undefined) =>
-  z.unknown().transform((value, context): T => {
-    const parsed = typeof value === 'string' ? tryParse(value, parse) : undefined
-    if (parsed !== undefined && !(parsed instanceof Unfit)) return parsed
-    context.issues.push({
-      code: 'custom',
-      input: value,
-      message: parsed instanceof Unfit ? parsed.expected : expected,
-    })
-    return z.NEVER
-  })
-
-/** Well formed, but not to be used here. */
-class Unfit {
-  readonly expected: string
-  constructor(expected: string) {
-    this.expected = expected
-  }
-}
-
-function tryParse<T>(value: string, parse: (value: string) => T | undefined): T | Unfit | undefined {
-  try {
-    return parse(value)
-  } catch (error) {
-    if (error instanceof Unfit) return error
-    throw error
-  }
-}
-
-/** A mapping with these keys and no others. The message of an unknown key lists the known ones for validate.ts. */
-const mapping = <Shape extends z.ZodRawShape>(shape: Shape, otherwise = '') =>
-  z.strictObject(shape, {
-    error: ({ code }) =>
-      code === 'unrecognized_keys'
-        ? Object.keys(shape).join(' ')
-        : `${otherwise}a mapping with ${Object.keys(shape).join(', ')}`,
-  })
-
-const list = <Item extends z.ZodType>(item: Item, expected: string) => z.array(item, expected)
-
 /** dev_valid_name() of the kernel, and no `%`: TUNSETIFF would put a number in its place. */
 const interfaceName = text('an interface name: 1 to 15 bytes without space, "/", ":" or "%"', (value) => {
   const isValid =
     /^[^\s/:%\p{Cc}]+$/u.test(value) && Buffer.byteLength(value) <= 15 && value !== '.' && value !== '..'
   return isValid ? value : undefined
 })
-
-const name = text('a name: letters, digits and ._:/@- (at most 253, the first a letter or digit)', (value) =>
-  /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}$/.test(value) ? value : undefined,
-)
 
 const usable = (address: Address | undefined): Address | undefined => {
   const kind = address === undefined ? undefined : unusableKind(address)
@@ -334,7 +288,7 @@ const key = text('32 hexadecimal digits in quotes', (value) =>
 
 const interfaces = mapping({
   tun: interfaceName.prefault(CONFIG_DEFAULTS.tun),
-  bridges: list(interfaceName, 'a list such as [br0]').min(1, 'at least one bridge'),
+  bridges: list(interfaceName, 'a list such as [br0]').default([]),
   uplinks: list(interfaceName, 'a list such as [eth0]').default([]),
 })
 
@@ -383,7 +337,7 @@ const container = mapping({
   name,
   address: address4.optional(),
   address6: address6.optional(),
-  port: integer(1, 65_535).optional(),
+  port: port.optional(),
   weight: integer(0, 256).default(1),
 }).transform(
   (given): ContainerConfig => ({
@@ -443,7 +397,7 @@ const percent = (least: number, most: number) =>
     return share >= least && share <= most ? share / 100 : undefined
   })
 
-const healthPort = integer(1, 65_535).optional()
+const healthPort = port.optional()
 
 const healthTimes = {
   interval: checkTime.prefault('5s'),
@@ -531,13 +485,28 @@ const slowStart = text('a time such as 30s or 5m, from 1s to 1h', (value) => {
   return isFit ? us / 1_000 : undefined
 })
 
+const CONTAINERS = 'a list such as [{name: web-1, address: 10.77.0.11}]'
+
+/** A list, or who knows it. */
+const containers = z.unknown().transform((value, context): Pick<ServiceConfig, 'containers' | 'source'> => {
+  const isSource = typeof value === 'object' && value !== null && !Array.isArray(value)
+  const parsed = isSource ? sourceSchema.safeParse(value) : list(container, CONTAINERS).safeParse(value)
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) context.issues.push({ ...issue, input: value } as never)
+    return z.NEVER
+  }
+  return Array.isArray(parsed.data)
+    ? { containers: parsed.data }
+    : { containers: [], source: parsed.data as SourceConfig }
+})
+
 const ADDRESSES = 'a list such as [203.0.113.10, "2001:db8::10"]'
 
 export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   name,
   addresses: list(anyAddress, ADDRESSES).min(1, 'at least one address'),
   ports,
-  containers: list(container, 'a list such as [{name: web-1, address: 10.77.0.11}]'),
+  containers,
   algorithm: oneOf(...ALGORITHMS).default('maglev'),
   affinity: affinity.prefault({}),
   health: health.optional(),
@@ -547,12 +516,19 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   quota: integer(1, MOST_ENTRIES).optional(),
   empty: oneOf('reject', 'drop').default('reject'),
   replies: oneOf('endpoint', 'flow').default('endpoint'),
-}).transform(({ slowStart: slowStartMs, ...given }): ServiceConfig => ({ ...given, slowStartMs }))
+}).transform(
+  ({ containers: { containers, source }, slowStart: slowStartMs, ...given }): ServiceConfig => ({
+    ...given,
+    containers,
+    source,
+    slowStartMs,
+  }),
+)
 
 /** All but the services, which are validated one by one so that one bad service does not hide what is wrong in the rest. */
 export const frameSchema = mapping({
   version: z.literal(1, '1'),
-  interfaces,
+  interfaces: interfaces.prefault({}),
   key: key.optional(),
   unserved: oneOf('reject', 'drop').default('reject'),
   hairpin: hairpin.prefault({}),
@@ -560,5 +536,6 @@ export const frameSchema = mapping({
   store: store.optional(),
   dataplane: dataplane.prefault({}),
   metrics: listen.optional(),
+  docker: mapping({ socket: socketPath.prefault(DOCKER_SOCKET) }).optional(),
   services: list(z.unknown(), 'a list of services'),
 })

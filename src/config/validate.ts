@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { type Issue, MOST_SHOWN, nearest, type Path, quoteValue } from './issue.ts'
 import { checkRules, type PlacedService } from './rules.ts'
-import { type Config, frameSchema, serviceSchema } from './schema.ts'
+import { type Config, frameSchema, type ServiceConfig, serviceSchema } from './schema.ts'
 
 /** A config from plain values, or everything that is wrong with them. */
 export function validateConfig(value: unknown): Config | readonly Issue[] {
@@ -19,8 +19,17 @@ export function validateConfig(value: unknown): Config | readonly Issue[] {
     ...frame.data,
     key: frame.data.key,
     metrics: frame.data.metrics,
+    docker: frame.data.docker,
     services: services.map(({ service }) => service),
   }
+}
+
+/** One service alone, from plain values; paths begin at the service. */
+export function validateService(value: unknown): ServiceConfig | readonly Issue[] {
+  const service = serviceSchema.safeParse(value)
+  if (!service.success) return service.error.issues.flatMap((issue) => describe(issue, value))
+  const issues = checkRules([{ path: [], service: service.data }], undefined)
+  return issues.length > 0 ? issues : service.data
 }
 
 function listedServices(value: unknown): readonly unknown[] {

@@ -1,6 +1,10 @@
 /** `ready` takes new sources, `draining` keeps those it has, `down` takes none. */
 export type State = 'ready' | 'draining' | 'down'
 
+const FROM_WORST: readonly State[] = ['down', 'draining', 'ready']
+
+export const worst = (a: State, b: State): State => (FROM_WORST.indexOf(a) < FROM_WORST.indexOf(b) ? a : b)
+
 /** What is said of a container beside its config. */
 export interface Condition {
   readonly state: State

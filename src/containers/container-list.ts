@@ -9,8 +9,8 @@ export interface Standing {
   readonly state: State
   /** Its share of new sources, 0–256. */
   readonly weight: number
-  /** `config`: as configured; `operator`: someone said so; `deadline`: the time given for draining is over; `health`: a check failed. */
-  readonly reason: 'config' | 'operator' | 'deadline' | 'health'
+  /** `config`: as configured; `operator`: someone said so; `deadline`: the time given for draining is over; `health`: a check failed; `discovery`: its source says so. */
+  readonly reason: 'config' | 'operator' | 'deadline' | 'health' | 'discovery'
   /** How long it has been in this state; undefined where it always was. */
   readonly sinceSeconds: number | undefined
   /** Until it goes from draining to down; undefined without a deadline. */

@@ -12,6 +12,7 @@ export interface ProcessUsage {
 /** Services and containers beyond these have no series of their own: a scrape is read whole by whoever stores it. */
 const MOST_SERVICES = 10_000
 const MOST_CONTAINERS = 1_000
+const MOST_SOURCES = 1_000
 
 const STATES = ['ready', 'draining', 'down'] as const
 
@@ -22,6 +23,7 @@ export function formatMetrics(status: Status, usage: ProcessUsage): string {
     ...formatPackets(status),
     ...formatServices(status),
     ...formatContainers(status),
+    ...formatSources(status),
     ...formatTable(status),
     ...formatIo(status),
   ].join('')
@@ -82,6 +84,35 @@ const bothWays = (label: string, counted: readonly Counted[], count: keyof Traff
     [{ [label]: one.name, direction: 'in' }, one.in[count]],
     [{ [label]: one.name, direction: 'out' }, one.out[count]],
   ])
+
+function formatSources({ sources, problems }: Status): string[] {
+  const of = (value: (source: Status['sources'][number]) => number | undefined) =>
+    sources.slice(0, MOST_SOURCES).flatMap((one): Sample[] => {
+      const found = value(one)
+      return found === undefined ? [] : [[{ source: one.source }, found]]
+    })
+  return [
+    formatMetric(
+      'onehop_source_up',
+      'gauge',
+      'Whether a source of containers answers; while it does not, its last list holds.',
+      of(({ state }) => Number(state === 'ok')),
+    ),
+    formatMetric(
+      'onehop_source_containers',
+      'gauge',
+      'Containers that a source last listed.',
+      of(({ containers }) => containers),
+    ),
+    formatMetric(
+      'onehop_source_list_age_seconds',
+      'gauge',
+      'How long ago a source last gave its list.',
+      of(({ lastSeconds }) => lastSeconds),
+    ),
+    formatMetric('onehop_problems', 'gauge', 'What could not be served as asked.', only(problems.length)),
+  ]
+}
 
 function formatServices({ services }: Status): string[] {
   const shown = services.slice(0, MOST_SERVICES)

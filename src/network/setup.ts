@@ -100,10 +100,13 @@ const unique = <T>(items: readonly (T | undefined)[]): readonly T[] =>
 /** To `ip rule`, whence packets come that the host makes itself. */
 export const HOST_ITSELF = 'lo'
 
+/** Until there is a bridge. */
+const USUAL_MTU = 1500
+
 /** What the TUN takes fits one bridge at least; what is then too large for another, the kernel cuts or refuses there. */
 function tunAttributes(bridges: readonly string[], { links }: Host): string {
   const mtus = links.filter(({ ifname }) => bridges.includes(ifname)).map(({ mtu }) => mtu)
-  return attributesText(Math.max(...mtus), QUEUE_LENGTH)
+  return attributesText(mtus.length === 0 ? USUAL_MTU : Math.max(...mtus), QUEUE_LENGTH)
 }
 
 const attributesText = (mtu: number, queueLength: number): string =>

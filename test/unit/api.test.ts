@@ -57,6 +57,8 @@ function exampleStatus() {
       offload: ['tso4'],
     },
     stateOf: () => 'draining',
+    sources: [],
+    problems: [],
   })
 }
 

@@ -15,7 +15,7 @@ const TYPESCRIPT: Allowed = {
   table: ['address', 'packet'],
   pipeline: ['address', 'packet', 'table'],
   config: ['address', 'errors'],
-  discovery: ['address', 'config', 'errors'],
+  discovery: ['address', 'config', 'containers', 'errors'],
   containers: ['address', 'config', 'errors'],
   scope: ['address', 'config', 'pipeline'],
   compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'scope', 'table'],

@@ -44,6 +44,7 @@ test('reads every field and fills in what is left out', () => {
     version: 1,
     interfaces: { tun: 'onehop0', bridges: ['br0'], uplinks: ['eth0'] },
     key: undefined,
+    docker: undefined,
     metrics: undefined,
     unserved: 'reject',
     hairpin: {
@@ -82,6 +83,7 @@ test('reads every field and fills in what is left out', () => {
         pins: [{ source: { address: 'c6336400', length: 24 }, container: 'web-1' }],
         empty: 'drop',
         replies: 'endpoint',
+        source: undefined,
         slowStartMs: undefined,
       },
     ],
@@ -201,7 +203,7 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
     changed('name: web\n', 'name: 7\n'),
     '4:11: services[0].name: 7; expected a name',
   ],
-  ['no bridge', changed('[br0]', '[]'), '2:37: interfaces.bridges: a list; expected at least one bridge'],
+  ['no bridge', changed('[br0]', '[]'), '2:37: interfaces.bridges: none; expected at least one bridge'],
   [
     'a long interface name',
     changed('[br0]', '[bridge0123456789]'),

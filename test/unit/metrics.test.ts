@@ -52,6 +52,18 @@ function exampleStatus(services = 1, containers = 1): Status {
       in: SOME,
       out: NONE,
     })),
+    sources: [
+      { source: 'docker a', state: 'ok', sinceSeconds: 9, lastSeconds: 2, containers: 7, error: undefined },
+      {
+        source: 'dns b',
+        state: 'failing',
+        sinceSeconds: 1,
+        lastSeconds: undefined,
+        containers: 0,
+        error: 'ETIMEOUT',
+      },
+    ],
+    problems: ['one', 'two'],
   }
 }
 
@@ -76,6 +88,12 @@ test('what the status says is in the metrics, each under its labels', () => {
     'onehop_container_state{container="c-0",state="draining"}': 1,
     'onehop_containers{state="draining"}': 1,
     'onehop_containers{state="down"}': 0,
+    'onehop_source_up{source="docker a"}': 1,
+    'onehop_source_up{source="dns b"}': 0,
+    'onehop_source_containers{source="docker a"}': 7,
+    'onehop_source_list_age_seconds{source="docker a"}': 2,
+    'onehop_source_list_age_seconds{source="dns b"}': undefined,
+    onehop_problems: 2,
     onehop_table_entries: 1,
     onehop_table_expired_total: 5,
     onehop_table_over_quota_total: 6,

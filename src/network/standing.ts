@@ -1,0 +1,113 @@
+import type { Config } from '../config/schema.ts'
+import { bringUp, moveContainers, type NetworkOptions, networkIntent } from './network.ts'
+
+export interface StandingListener {
+  /** The config that the set-up must stand for now. */
+  wanted(): Config
+  /** It stands for `config`. What is thrown counts as the set-up's own failure. */
+  onStanding(config: Config): void | Promise<void>
+  /** It could not be made, and is tried again; told when the reason is another than before. */
+  onFailure(error: unknown): void
+}
+
+const TRY_AGAIN_MS = 1_000
+
+/** The set-up of a daemon at work: which config it was last made for, and so whose answers come back. */
+export class StandingNetwork {
+  readonly #options: NetworkOptions | undefined
+  readonly #listener: StandingListener
+  #config: Config | undefined
+  #turn: Promise<void> = Promise.resolve()
+  #isFollowing = false
+  #isBehind = false
+  #retry: NodeJS.Timeout | undefined
+  #failure: string | undefined
+
+  /** `options` undefined: somebody else makes the set-up, and it is taken to be there. */
+  constructor(options: NetworkOptions | undefined, listener: StandingListener) {
+    this.#options = options
+    this.#listener = listener
+  }
+
+  /** Why it does not stand for what is wanted. */
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
+  /** Makes it stand for `config`; in turn. Throws OnehopError E_NETWORK, with the set-up as it was. */
+  async apply(config: Config): Promise<void> {
+    if (this.#options === undefined || config === this.#config) return
+    const isMoved = this.#config !== undefined && (await tryMove(this.#config, config))
+    if (!isMoved) await bringUp(networkIntent(config), this.#options)
+    this.#config = config
+  }
+
+  /**
+   * Names of containers that it does not stand for yet. A client sent to one of them would be answered from the container's
+   * own address, and the client's refusal would end the connection.
+   */
+  missing(config: Config): ReadonlySet<string> {
+    if (this.#config === undefined || config === this.#config) return new Set()
+    const standing = new Set(addressesOf(this.#config).map(({ address }) => address))
+    const missing = addressesOf(config).filter(({ address }) => !standing.has(address))
+    return new Set(missing.map(({ name }) => name))
+  }
+
+  /** What changes the set-up, one after the other. */
+  inTurn(act: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn.then(act)
+    return this.#turn
+  }
+
+  start(): void {
+    this.#isFollowing = true
+    this.follow()
+  }
+
+  /** Resolves when nothing changes the set-up any more. */
+  async stop(): Promise<void> {
+    this.#isFollowing = false
+    clearTimeout(this.#retry)
+    await this.#turn
+  }
+
+  /** Makes it stand for what is wanted when its turn comes; once, for all that was asked meanwhile. */
+  follow(): void {
+    if (!this.#isFollowing || this.#isBehind) return
+    this.#isBehind = true
+    this.inTurn(() => this.#catchUp())
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#isBehind = false
+    clearTimeout(this.#retry)
+    if (!this.#isFollowing) return
+    try {
+      const config = this.#listener.wanted()
+      await this.apply(config)
+      await this.#listener.onStanding(config)
+      this.#failure = undefined
+    } catch (error) {
+      const { message } = error as Error
+      if (message !== this.#failure) this.#listener.onFailure(error)
+      this.#failure = message
+      this.#retry = setTimeout(() => this.follow(), TRY_AGAIN_MS)
+    }
+  }
+}
+
+const addressesOf = ({ services }: Config) =>
+  services.flatMap(({ containers }) =>
+    containers.flatMap(({ name, address, address6 }) =>
+      [address, address6].filter((own) => own !== undefined).map((own) => ({ name, address: own })),
+    ),
+  )
+
+/** Somebody may have taken the table away: then all is made anew. */
+async function tryMove(from: Config, to: Config): Promise<boolean> {
+  try {
+    return await moveContainers(networkIntent(from), networkIntent(to))
+  } catch {
+    return false
+  }
+}
