@@ -6,7 +6,7 @@ import type { Daemon } from '../support/lab/daemon.ts'
 import { dissect } from '../support/lab/dissect.ts'
 import type { Namespace } from '../support/lab/namespace.ts'
 import { untilTrue } from '../support/lab/until.ts'
-import { type Lab, PUBLIC, PUBLIC6, UPLINK, withLab } from '../support/lab.ts'
+import { type Container, clientAddress, type Lab, PUBLIC, PUBLIC6, UPLINK, withLab } from '../support/lab.ts'
 
 const NARROW = 1400
 const MANY = 1_000_000
@@ -31,10 +31,17 @@ async function upload(namespace: Namespace, address: string, port = 8080, from?:
   assert.ok(isEqual, url)
 }
 
+/** Another way to the container, by the host's own address and connection tracking. */
+const forwardByConntrack = ({ host }: Lab, { address }: Container) =>
+  host.script(`
+iptables -t nat -A PREROUTING -i ${UPLINK} -p tcp --dport 8888 -j DNAT --to-destination ${address}:8080
+iptables -t nat -A POSTROUTING -s ${address} -o ${UPLINK} -j MASQUERADE`)
+
 test('clients hear from the public address that a container refuses or cannot be reached, direct ones from the host', () =>
   withLab({ containers: 1 }, async (lab) => {
-    const daemon = await lab.startDaemon()
     const [container] = lab.containers
+    await forwardByConntrack(lab, container!)
+    const daemon = await lab.startDaemon()
     const agent = await lab.client.agent()
     const capture = await lab.capture(lab.client, 'eth0', 'icmp or icmp6')
     for (const { service, client } of FAMILIES)
@@ -44,9 +51,11 @@ test('clients hear from the public address that a container refuses or cannot be
       assert.equal(await agent.connect(service, 80, { from: client(1) }), 'EHOSTUNREACH')
     for (const { own, client } of FAMILIES)
       assert.equal(await agent.connect(container![own], 8080, { from: client(2) }), 'EHOSTUNREACH')
+    assert.equal(await agent.connect('198.18.0.1', 8888, { from: clientAddress(2) }), 'EHOSTUNREACH')
     await capture.stop()
     assert.deepEqual(await errorsIn(capture.file), [
       `198.18.0.1 about ${container!.address}`,
+      '198.18.0.1 about 198.18.0.1',
       `2001:db8:18::1 about ${container!.address6}`,
       `${PUBLIC6} about ${PUBLIC6}`,
       `${PUBLIC} about ${PUBLIC}`,
@@ -54,17 +63,13 @@ test('clients hear from the public address that a container refuses or cannot be
     await daemon.stop()
   }))
 
-const BY_CONNTRACK = `
-iptables -t nat -A PREROUTING -i ${UPLINK} -p tcp --dport 8888 -j DNAT --to-destination 10.78.0.11:8080
-iptables -t nat -A POSTROUTING -s 10.78.0.0/16 -o ${UPLINK} -j MASQUERADE`
-
 /** Everybody who is not a client of the service, and what a router behind the containers' side tells them. */
 test('errors about others’ packets reach them as they were sent', () =>
   withLab({ containers: 1, containerRouter: { mtu: NARROW } }, async (lab) => {
-    await lab.host.script(BY_CONNTRACK)
+    const [container] = lab.containers
+    await forwardByConntrack(lab, container!)
     const daemon = await lab.startDaemon()
     const capture = await lab.capture(lab.client, 'eth0', 'icmp or icmp6')
-    const [container] = lab.containers
     for (const { own, client } of FAMILIES) {
       await upload(lab.client, container![own], 8080, client(3))
       await upload(lab.host, container![own])

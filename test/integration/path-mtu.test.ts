@@ -124,18 +124,36 @@ test('requests learn of a router behind the containers’ side that takes less',
     await assertSums(capture.file)
   }))
 
-test('requests learn of a route to the container that takes less', () =>
-  withPath({}, async (lab) => {
-    const [container] = lab.containers
-    for (const family of FAMILIES) {
-      const length = family.name === 'IPv4' ? 32 : 128
-      const to = `${container![family.own]}/${length}`
-      await lab.host.run(['ip', 'route', 'add', to, 'dev', BRIDGE, 'mtu', String(NARROW)])
-      // The daemon hears of the route a little later.
-      await untilTrue(async () => {
+const NARROWED: Readonly<Record<string, (to: string) => readonly string[]>> = {
+  'a route to the container': (to) => ['ip', 'route', 'add', to, 'dev', BRIDGE, 'mtu', String(NARROW)],
+  'the bridge': () => ['ip', 'link', 'set', BRIDGE, 'mtu', String(NARROW)],
+}
+
+for (const [part, narrowing] of Object.entries(NARROWED))
+  test(`requests learn that ${part} takes less than before`, () =>
+    withPath({}, async (lab) => {
+      const [container] = lab.containers
+      for (const family of FAMILIES) {
         await transfer(lab, family, 'upload')
-        return (await lab.client.learntMtu(family.service)) === NARROW
-      }, 'an MTU learnt')
+        assert.equal(await lab.client.learntMtu(family.service), undefined)
+      }
+      for (const family of FAMILIES) {
+        await lab.host.run(narrowing(`${container![family.own]}/${family.name === 'IPv4' ? 32 : 128}`))
+        // The daemon hears of it a little later.
+        await untilTrue(async () => {
+          await transfer(lab, family, 'upload')
+          return (await lab.client.learntMtu(family.service)) === NARROW
+        }, 'an MTU learnt')
+      }
+    }))
+
+test('what the host itself asks learns of a router behind the containers’ side, too', () =>
+  withPath({ containerRouter: { mtu: NARROW } }, async ({ host }) => {
+    const agent = await host.agent()
+    for (const { url, service } of FAMILIES) {
+      const { isEqual } = await agent.upload(`${url}/bytes`, MANY)
+      assert.ok(isEqual)
+      assert.equal(await host.learntMtu(service), NARROW)
     }
   }))
 
