@@ -1,6 +1,7 @@
 /** Containers and the host itself call the public addresses. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { Status } from '../../src/api/status.ts'
 import { FAMILIES, type Family } from '../support/families.ts'
 import type { Agent } from '../support/lab/agent.ts'
 import { hostState } from '../support/lab/host-state.ts'
@@ -38,28 +39,42 @@ const CALLS = [
 ] as const
 
 const LARGE = 20_000_000
+const MEGABYTE = 1_000_003
 
-function configOf(lab: Lab) {
+function configOf(lab: Lab, network = 77) {
   const config = lab.config()
   const pins = CALLS.flatMap(({ called, IPv4, IPv6 }) =>
-    [IPv4, IPv6].map(({ own }) => ({ source: own, container: called })),
+    [IPv4, IPv6].map(({ own }) => ({ source: inNetwork(own, network), container: called })),
   )
   const [web] = config.services
   const whole = { ...web!, name: 'whole', addresses: ['203.0.113.11', '2001:db8:53::11'], ports: 'all', pins }
   return { ...config, services: [{ ...web!, pins }, whole] }
 }
 
-/** TCP, UDP and ping are answered, by whom they should be and from where they were asked; other ports refuse at once. */
-async function callAll(lab: Lab): Promise<void> {
+/**
+ * TCP, UDP and ping are answered, by whom they should be and from where they were asked; a megabyte comes and goes with every
+ * byte in its place; other ports refuse at once. `network` is where the containers are: 77, or 78 behind a router.
+ */
+async function callAll(lab: Lab, network = 77): Promise<void> {
   for (const call of CALLS)
     for (const family of FAMILIES) {
       const namespace = namespaceOf(lab, call.caller)
       const agent = await namespace.agent()
-      await callService(agent, family, { container: call.called, peer: call[family.name].alias })
+      const peer = inNetwork(call[family.name].alias, network)
+      await callService(agent, family, { container: call.called, peer })
+      await transfer(agent, family, MEGABYTE)
       // Of an address with every port, so that a container answers.
       await ping(namespace, family.name === 'IPv4' ? '203.0.113.11' : '2001:db8:53::11')
       await refused(agent, family)
     }
+}
+
+const inNetwork = (address: string, network: number): string =>
+  address.replace(/(?<=^250\.|^10\.|^fd|^5d)77/, String(network))
+
+async function transfer(agent: Agent, { url }: Family, bytes: number): Promise<void> {
+  for (const done of [await agent.download(`${url}/bytes`, bytes), await agent.upload(`${url}/bytes`, bytes)])
+    assert.deepEqual({ ...done, seconds: 0 }, { bytes, isEqual: true, seconds: 0 })
 }
 
 const namespaceOf = (lab: Lab, name: string): Namespace =>
@@ -123,19 +138,56 @@ for (const { title, options = {}, script = '' } of HOSTS)
       assert.equal(await hostState(lab.host), before)
     }))
 
+/** Behind a router they are on no bridge of the host, so that they have to be named. */
+const BEHIND_ROUTER = ['10.78.0.0/16', 'fd78::/64', '198.18.0.1', '2001:db8:18::1']
+
+/** The host's way to the containers' router is no bridge, where nothing can be written; the way back stays. */
+const wayWithoutBridge = ({ routers }: Lab): string => `
+ip link add ct0 type veth peer name eth1 netns ${routers.container!.pid}
+ip address add 10.79.0.1/24 dev ct0
+ip address add fd79::1/64 dev ct0
+ip link set ct0 up
+nsenter --target ${routers.container!.pid} --net sh -eu <<END
+ip address add 10.79.0.2/24 dev eth1
+ip address add fd79::2/64 dev eth1
+ip link set eth1 up
+for interface in all eth1; do echo 0 > /proc/sys/net/ipv4/conf/\\$interface/rp_filter; done
+END
+ip route replace 10.78.0.0/16 via 10.79.0.2
+ip route replace fd78::/64 via fd79::2`
+
+for (const { title, script } of [
+  { title: 'a plain host', script: '' },
+  { title: "a host with a firewall like Docker's", script: likeDocker('nft') },
+]) {
+  test(`on ${title}, containers behind a router call the service`, () =>
+    withLab({ containerRouter: {} }, async (lab) => {
+      await lab.host.script(script)
+      const hairpin = { sources: BEHIND_ROUTER }
+      const daemon = await lab.startDaemon({ config: { ...configOf(lab, 78), hairpin } })
+      await callAll(lab, 78)
+      await daemon.stop()
+    }))
+
+  test(`on ${title}, containers that are on no bridge call the service, by way of the TUN`, () =>
+    withLab({ containerRouter: {} }, async (lab) => {
+      await lab.host.script(script + wayWithoutBridge(lab))
+      const hairpin = { sources: BEHIND_ROUTER }
+      const daemon = await lab.startDaemon({ config: { ...configOf(lab, 78), hairpin } })
+      await callAll(lab, 78)
+      const { bridgeWrites, tunWrites } = (await daemon.status<Status>()).io
+      assert.equal(bridgeWrites, 0)
+      assert.ok(tunWrites > 0)
+      await daemon.stop()
+    }))
+}
+
 test('packets of 64 KB stay whole between containers, and every byte is in its place', () =>
   withLab({}, async (lab) => {
     const daemon = await lab.startDaemon({ config: configOf(lab) })
     for (const { caller } of CALLS)
-      for (const { url } of FAMILIES) {
-        const agent = await namespaceOf(lab, caller).agent()
-        for (const transfer of [
-          await agent.download(`${url}/bytes`, LARGE),
-          await agent.upload(`${url}/bytes`, LARGE),
-        ])
-          assert.deepEqual({ ...transfer, seconds: 0 }, { bytes: LARGE, isEqual: true, seconds: 0 })
-      }
-    const { io } = await daemon.status<{ io: { bridgeWrites: number; tunWrites: number } }>()
+      for (const family of FAMILIES) await transfer(await namespaceOf(lab, caller).agent(), family, LARGE)
+    const { io } = await daemon.status<Status>()
     assert.ok(io.bridgeWrites > 0)
     await daemon.stop()
   }))
