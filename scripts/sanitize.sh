@@ -63,7 +63,7 @@ run_tests() {
   (
     cd "$copy"
     export PATH="$copy/bin:$PATH" ASAN_OPTIONS=$options LSAN_OPTIONS=exitcode=0 UBSAN_OPTIONS=print_stacktrace=1:$options
-    export TSAN_OPTIONS=exitcode=0:ignore_noninstrumented_modules=1:$options
+    export TSAN_OPTIONS=exitcode=0:atexit_sleep_ms=0:ignore_noninstrumented_modules=1:$options
     exec node --import tsx test/run.ts "$@"
   ) || code=1
   print_findings "$separator" || code=1
