@@ -44,17 +44,17 @@ void check_vnet_header(const Arrival& before, const Packet& after, uint32_t leng
 
 // What a checksum covers of the addresses: both, or at a stop on the way the source alone, for there the destination is
 // not the last one.
-uint32_t covered_sum(const uint8_t* bytes, const Layout& layout, bool is_stop) {
+uint32_t covered_sum(const uint8_t* bytes, const Layout& layout) {
   if (!covers_addresses(layout)) return 0;
-  return is_stop ? sum(bytes + 8, 16) : addresses_sum(bytes, layout);
+  return layout.is_routed ? sum(bytes + 8, 16) : addresses_sum(bytes, layout);
 }
 
 // A full sum comes to the same before and after. A partial one is the pseudo header's: it follows the addresses.
-void check_transport_sum(const Arrival& before, const Layout& was, const Packet& after, const Layout& is, bool is_stop) {
+void check_transport_sum(const Arrival& before, const Layout& was, const Packet& after, const Layout& is) {
   const uint32_t at = checksum_at(was), length = was.length - was.transport;
   if (at == 0) return;
   const uint16_t checksum = word_at(before.bytes, at), changed = word_at(after.data, at);
-  const uint32_t covered = covered_sum(before.bytes, was, is_stop), now_covered = covered_sum(after.data, is, is_stop);
+  const uint32_t covered = covered_sum(before.bytes, was), now_covered = covered_sum(after.data, is);
   const bool may_lack_sum = was.protocol == kUdp || was.protocol == kUdpLite;
   if (is_partial(after.offload, was)) {
     expect(is_same_sum(checksum + now_covered, changed + covered), "a partial sum changes by the addresses");
@@ -68,14 +68,14 @@ void check_transport_sum(const Arrival& before, const Layout& was, const Packet&
   }
 }
 
-// Of the headers only the time to live, addresses, checksums and, but at a stop on the way, ports change; behind them
-// nothing does but what an ICMP error quotes.
-void check_payload(const Arrival& before, const Packet& after, const Layout& layout, bool is_stop) {
+// Of the headers only the time to live, addresses, checksums and ports change, and not the ports of a request at a stop on
+// its way; behind them nothing does but what an ICMP error quotes.
+void check_payload(const Arrival& before, const Packet& after, const Layout& layout, bool is_request) {
   const auto expect_same = [&](uint32_t from, uint32_t to) {
     if (from < to) expect(is_equal(before.bytes + from, after.data + from, to - from), "the payload stays as it was");
   };
   const uint32_t time_to_live = layout.is_v6 ? 7 : 8, behind_addresses = layout.is_v6 ? 40 : 20;
-  const uint32_t checksum = checksum_at(layout), ports = has_ports(layout) && !is_stop ? 4 : 0;
+  const uint32_t checksum = checksum_at(layout), ports = has_ports(layout) && !(is_request && layout.is_routed) ? 4 : 0;
   expect_same(0, time_to_live);
   expect_same(behind_addresses, layout.transport);
   if (checksum != 0 && is_icmp(layout)) return expect_same(layout.transport, checksum);
@@ -91,9 +91,8 @@ void check_rewritten(const Arrival& before, const Packet& after, uint32_t length
   if (!was.is_v6)
     expect(is_same_sum(sum(before.bytes, was.transport), sum(after.data, is.transport)),
            "an IPv4 header's checksum is as right or wrong as it came");
-  const bool is_stop = is_request && was.is_routed;
-  check_payload(before, after, was, is_stop);
-  check_transport_sum(before, was, after, is, is_stop);
+  check_payload(before, after, was, is_request);
+  check_transport_sum(before, was, after, is);
 }
 
 bool is_echo(const uint8_t* bytes, const Layout& layout) {

@@ -121,8 +121,8 @@ void SnapshotLookup::remove_ways(const Service& service, const Member& member, b
 
 EndpointWays SnapshotLookup::ways_at(const AddressWays& ways, uint8_t protocol, uint16_t port) {
   const auto at = [&ways](uint32_t order) {
-    const auto found = std::ranges::equal_range(ways, order, {}, &EndpointWay::order);
-    return std::span<const EndpointWay>(found.begin(), found.end());
+    return std::span<const EndpointWay>(std::ranges::lower_bound(ways, order, {}, &EndpointWay::order),
+                                        std::ranges::upper_bound(ways, order, {}, &EndpointWay::order));
   };
   return {protocol == 0 ? std::span<const EndpointWay>{} : at(EndpointWay{nullptr, 0, port, protocol}.order()), at(0)};
 }

@@ -233,8 +233,8 @@ void read_pins(Reader& reader, Service& service) {
   }
   for (auto& lengths : service.pin_lengths) {
     std::ranges::sort(lengths, std::greater<>(), &Service::PinLength::length);
-    const auto same = std::ranges::unique(lengths, {}, &Service::PinLength::length);
-    lengths.erase(same.begin(), same.end());
+    const auto is_same = [](const auto& one, const auto& other) { return one.length == other.length; };
+    lengths.erase(std::unique(lengths.begin(), lengths.end(), is_same), lengths.end());
   }
 }
 
