@@ -29,6 +29,7 @@
         "src/pipeline/pipeline.cc",
         "src/pipeline/choose.cc",
         "src/pipeline/forward.cc",
+        "src/pipeline/fragments.cc",
         "src/pipeline/answer.cc",
         "src/pipeline/quoted.cc",
         "src/pipeline/reply.cc",

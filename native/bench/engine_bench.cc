@@ -143,7 +143,7 @@ int main(int count, char** arguments) {
   const auto sources = static_cast<uint32_t>(std::strtoul(arguments[2], nullptr, 10));
   if (!file || sources == 0) fail("expected a snapshot and a number of sources");
 
-  const auto engine = Engine::create({sources, 1 << 16, 1 << 16}, advise_huge_pages);
+  const auto engine = Engine::create({sources, 1 << 16, 1 << 16, 1 << 14}, advise_huge_pages);
   engine->publish({reinterpret_cast<const uint8_t*>(encoded.data()), encoded.size()});
   const auto worker = engine->attach();
   for (const bool is_v6 : {false, true}) fill(*worker, sources / 2, is_v6);

@@ -92,10 +92,11 @@ std::vector<std::unique_ptr<World>> load_worlds(const std::string& program) {
   File file(std::filesystem::path(program).parent_path() / "worlds");
   std::vector<std::unique_ptr<World>> worlds;
   for (uint32_t left = file.number(); left > 0; left--) {
-    const uint32_t capacity = file.number(), probation = file.number(), flows = file.number();
+    TableSizes sizes{};
+    for (uint32_t* size : {&sizes.capacity, &sizes.probation, &sizes.flows, &sizes.fragments}) *size = file.number();
     std::vector<std::vector<uint8_t>> snapshots(file.number());
     for (auto& snapshot : snapshots) snapshot = file.block();
-    worlds.push_back(std::make_unique<World>(TableSizes{capacity, probation, flows}, std::move(snapshots)));
+    worlds.push_back(std::make_unique<World>(sizes, std::move(snapshots)));
   }
   return worlds;
 }

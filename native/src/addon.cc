@@ -95,7 +95,8 @@ onehop::ForwarderOptions read_forwarder_options(const Napi::Value& value) {
 onehop::TableSizes read_sizes(const Napi::Value& value) {
   const Napi::Object sizes = object(value, "sizes");
   return {number<uint32_t>(sizes.Get("capacity"), "capacity"),
-          number<uint32_t>(sizes.Get("probation"), "probation"), number<uint32_t>(sizes.Get("flows"), "flows")};
+          number<uint32_t>(sizes.Get("probation"), "probation"), number<uint32_t>(sizes.Get("flows"), "flows"),
+          number<uint32_t>(sizes.Get("fragments"), "fragments")};
 }
 
 onehop::Offload read_offload(const Napi::Value& value) {
@@ -219,7 +220,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                        });
   }
 
-  // new Engine({capacity, probation, flows})
+  // new Engine({capacity, probation, flows, fragments})
   explicit EngineObject(const Napi::CallbackInfo& info)
       : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0]), onehop::advise_huge_pages); })) {}
 

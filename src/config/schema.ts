@@ -49,6 +49,8 @@ export interface TableConfig {
   readonly probation: number
   /** Flows remembered for endpoints that several public addresses or ports share, rounded up likewise. */
   readonly flows: number
+  /** Fragmented packets remembered until their last fragment, rounded up likewise. */
+  readonly fragments: number
 }
 
 export interface ListenConfig {
@@ -175,6 +177,7 @@ export const CONFIG_DEFAULTS = {
   capacity: 1_000_000,
   probation: 65_536,
   flows: 65_536,
+  fragments: 16_384,
   idleSeconds: 3 * 3600,
   /**
    * Class E, "reserved for future use" since RFC 1112 section 4: no address of it was ever given out, routers on the way
@@ -322,6 +325,7 @@ const table = mapping({
   capacity: integer(1, MOST_ENTRIES).default(CONFIG_DEFAULTS.capacity),
   probation: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.probation),
   flows: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.flows),
+  fragments: integer(1, 2 ** 24).default(CONFIG_DEFAULTS.fragments),
 })
 
 const store = text('an absolute path, or off', (value) =>

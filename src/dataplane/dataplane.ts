@@ -10,6 +10,7 @@ export interface TableSizes {
   readonly capacity: number
   readonly probation: number
   readonly flows: number
+  readonly fragments: number
 }
 
 export interface Traffic {

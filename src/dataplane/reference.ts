@@ -5,6 +5,7 @@ import { processPacket } from '../pipeline/pipeline.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { FlowTable } from '../table/flows.ts'
+import { FragmentTable } from '../table/fragments.ts'
 import { makeRows, type Rows } from '../table/rows.ts'
 import { DistributionTable } from '../table/table.ts'
 import { TurnCounters } from '../table/turns.ts'
@@ -33,6 +34,7 @@ class ReferenceEngine implements Engine {
   #lookup: SnapshotLookup | undefined
   #table: DistributionTable | undefined
   #flows: FlowTable | undefined
+  #fragments: FragmentTable | undefined
 
   constructor(sizes: TableSizes) {
     this.#sizes = sizes
@@ -43,11 +45,11 @@ class ReferenceEngine implements Engine {
     this.#lookup = new SnapshotLookup(snapshot)
     this.#table ??= new DistributionTable(this.#sizes.capacity, this.#sizes.probation, snapshot.key)
     this.#flows ??= new FlowTable(this.#sizes.flows, snapshot.key)
+    this.#fragments ??= new FragmentTable(this.#sizes.fragments, snapshot.key)
   }
 
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome {
-    const { lookup, table, flows } = this.#published()
-    const state = { lookup, table, flows, errors: this.#errors, turns: this.#turns, now: nowSeconds }
+    const state = { ...this.#published(), errors: this.#errors, turns: this.#turns, now: nowSeconds }
     const { length } = packet
     const outcome = processPacket(packet, state, offload)
     this.#count(outcome, length)
@@ -91,8 +93,9 @@ class ReferenceEngine implements Engine {
   }
 
   #published() {
-    if (!this.#lookup || !this.#table || !this.#flows) throw new Error('no table before the first publish')
-    return { lookup: this.#lookup, table: this.#table, flows: this.#flows }
+    const [lookup, table, flows, fragments] = [this.#lookup, this.#table, this.#flows, this.#fragments]
+    if (!lookup || !table || !flows || !fragments) throw new Error('no table before the first publish')
+    return { lookup, table, flows, fragments }
   }
 
   #count(outcome: Outcome, bytes: number): void {

@@ -1,4 +1,5 @@
 import { load16, load32 } from './bytes.ts'
+import { startsWithinHeader } from './transport.ts'
 
 /** IPv6 header (RFC 8200 section 3): byte offsets. */
 export const IPV6 = {
@@ -62,7 +63,10 @@ export interface HeaderChain {
   readonly isRouted: boolean
 }
 
-/** Follows the headers of a packet that ends at `end`; undefined when one of them does not end before that. */
+/**
+ * Follows the headers of a packet that ends at `end`; undefined when one of them does not end before that, or the packet is
+ * a fragment that starts within one.
+ */
 export function followHeaders(bytes: Uint8Array, end: number): HeaderChain | undefined {
   const chain = {
     protocol: bytes[IPV6.nextHeader]!,
@@ -91,6 +95,7 @@ export function followHeaders(bytes: Uint8Array, end: number): HeaderChain | und
       chain.isFragment = (fragment & (IPV6_FRAGMENT_OFFSET | IPV6_MORE_FRAGMENTS)) !== 0
       chain.isLaterFragment = (fragment & IPV6_FRAGMENT_OFFSET) !== 0
       chain.identification = load32(bytes, transport + IPV6_FRAGMENT.identification)
+      if (startsWithinHeader(chain.protocol, fragment & IPV6_FRAGMENT_OFFSET)) return undefined
       if (chain.isLaterFragment) break
     }
   }

@@ -4,7 +4,7 @@ import { ICMP, ICMP4, ICMP6, icmpProtocol } from './icmp.ts'
 import { IPV4, IPV4_FRAGMENT_OFFSET, IPV4_MORE_FRAGMENTS } from './ipv4.ts'
 import { followHeaders, IPV6, IPV6_NOTHING, isExtension, isJumbogram } from './ipv6.ts'
 import { TCP } from './tcp.ts'
-import { AUTHENTICATION } from './transport.ts'
+import { AUTHENTICATION, startsWithinHeader } from './transport.ts'
 import { UDP } from './udp.ts'
 
 /** An IP packet whose lengths have been checked: every field below lies inside the bytes it was read from. */
@@ -105,6 +105,8 @@ function parseIpv4(bytes: Uint8Array): Packet | Malformed {
   if (length > bytes.length || length < IPV4.minimumLength) return 'bad-total-length'
   if (headerLength < IPV4.minimumLength || headerLength > length) return 'bad-header-length'
   const fragment = load16(bytes, IPV4.fragment)
+  if (startsWithinHeader(bytes[IPV4.protocol]!, (fragment & IPV4_FRAGMENT_OFFSET) * 8))
+    return 'short-transport'
   return parseTransport({
     bytes,
     version: 4,

@@ -1,6 +1,6 @@
 import { load16 } from './bytes.ts'
 import { ICMP, ICMP4, ICMP6, icmpProtocol } from './icmp.ts'
-import { IPV4, IPV4_FRAGMENT_OFFSET } from './ipv4.ts'
+import { IPV4, IPV4_FRAGMENT_OFFSET, IPV4_MORE_FRAGMENTS } from './ipv4.ts'
 import { followHeaders, type HeaderChain, IPV6, IPV6_NOTHING, isExtension } from './ipv6.ts'
 import { type Packet, readAddress } from './packet.ts'
 import { TCP } from './tcp.ts'
@@ -18,8 +18,8 @@ export const isIcmpError = ({ version, icmpType, isFragment }: Packet): boolean 
 
 /**
  * Reads what an error quotes; undefined when that is too short to tell where it went. `bytes` are those of the error
- * from the quoted header on, `length` what is there of the packet, however long that was. `isFragment` says that
- * ports cannot be told: a first fragment has them. TCP's flags and numbers are not read.
+ * from the quoted header on, `length` what is there of the packet, however long that was. TCP's flags and numbers
+ * are not read.
  */
 export function parseQuoted(error: Packet): Packet | undefined {
   const bytes = error.bytes.subarray(error.transport + ICMP.headerLength, error.length)
@@ -32,13 +32,13 @@ function parseQuoted4(bytes: Uint8Array): Packet | undefined {
   const transport = (bytes[0]! & 0xf) * 4
   if (transport < IPV4.minimumLength) return undefined
   const length = Math.min(bytes.length, load16(bytes, IPV4.totalLength))
-  const isLaterFragment = (load16(bytes, IPV4.fragment) & IPV4_FRAGMENT_OFFSET) !== 0
+  const fragment = load16(bytes, IPV4.fragment)
   return parseTransport(bytes, 4, length, {
     protocol: bytes[IPV4.protocol]!,
     protocolAt: IPV4.protocol,
     transport,
-    isFragment: isLaterFragment,
-    isLaterFragment,
+    isFragment: (fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) !== 0,
+    isLaterFragment: (fragment & IPV4_FRAGMENT_OFFSET) !== 0,
     identification: load16(bytes, IPV4.identification),
     isRouted: false,
   })
@@ -48,7 +48,7 @@ function parseQuoted6(bytes: Uint8Array): Packet | undefined {
   if (bytes.length < IPV6.length) return undefined
   const length = Math.min(bytes.length, IPV6.length + load16(bytes, IPV6.payloadLength))
   const chain = followHeaders(bytes, length)
-  return chain && parseTransport(bytes, 6, length, { ...chain, isFragment: chain.isLaterFragment })
+  return chain && parseTransport(bytes, 6, length, chain)
 }
 
 function parseTransport(

@@ -7,6 +7,14 @@ const DCCP = { protocol: 33, checksum: 6 } as const
 const HIP = { protocol: 139, checksum: 4 } as const
 const MOBILITY = { protocol: 135, checksum: 4 } as const
 
+/**
+ * Whether a fragment at an offset (bytes) starts within the TCP header: put together with its first, it could change flags
+ * that nobody has looked at (RFC 1858 section 3.2, RFC 3128). Every fragment but the first starts behind the headers of UDP
+ * and ICMP, and behind TCP's ports.
+ */
+export const startsWithinHeader = (protocol: number, offset: number): boolean =>
+  protocol === TCP.protocol && offset > 0 && offset < TCP.minimumLength
+
 /** Authentication header (RFC 4302): signs the addresses, with a key that only the two ends have. */
 export const AUTHENTICATION = 51
 

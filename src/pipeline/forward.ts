@@ -13,7 +13,7 @@ import { echoReply, isAnswerable, tcpReset, unreachable } from './answer.ts'
 import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
-import { addressOf, sourceKey, type Way } from './lookup.ts'
+import { addressOf, endpointPort, sourceKey, type Way } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { forwardQuoted } from './quoted.ts'
@@ -51,7 +51,7 @@ export function forward(packet: Packet, state: PipelineState, offload: Offload):
 
 /** Of ICMP only echo requests have an end to rewrite. */
 const isForwardable = (packet: Packet): boolean =>
-  isRewritable(packet) && (!isIcmp(packet) || packet.isFragment || isEchoRequest(packet))
+  isRewritable(packet) && (!isIcmp(packet) || packet.isLaterFragment || isEchoRequest(packet))
 
 function rewriteToContainer(
   packet: Packet,
@@ -62,10 +62,10 @@ function rewriteToContainer(
 ): void {
   const { lookup, flows } = state
   const address = addressOf(member.container, packet.destination)!
-  const port = way.front.protocol === 0 ? 0 : member.port || way.front.target
-  const endpointPort = port || packet.destinationPort
-  if (lookup.needsFlow(address, packet.protocol, endpointPort))
-    flows.remember(flowOf(packet, 'source', address, endpointPort), {
+  const port = endpointPort(way.front, member)
+  const portThere = port || packet.destinationPort
+  if (!packet.isLaterFragment && lookup.needsFlow(address, packet.protocol, portThere))
+    flows.remember(flowOf(packet, 'source', address, portThere), {
       address: packet.destination,
       port: packet.destinationPort,
     })
@@ -75,9 +75,10 @@ function rewriteToContainer(
 
 /** A public address, but no service on that port. */
 function withoutService(packet: Packet, state: PipelineState, offload: Offload): Outcome {
-  if (packet.isFragment) return drop('fragment', packet)
+  if (packet.isLaterFragment) return drop('fragment', packet)
   if (!packet.hasTransport || packet.isRouted) return drop('unsupported', packet)
-  if (isEchoRequest(packet)) return answer('echo', echoReply(packet, isPartial(packet, offload)), packet)
+  if (isEchoRequest(packet) && !packet.isFragment)
+    return answer('echo', echoReply(packet, isPartial(packet, offload)), packet)
   if (isIcmp(packet)) return drop('unsupported', packet)
   return state.lookup.snapshot.unserved === 'drop'
     ? drop('port-closed', packet)

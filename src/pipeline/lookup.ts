@@ -5,7 +5,7 @@ import { UDP } from '../packet/udp.ts'
 import type { SourceKey } from '../table/source.ts'
 import { CandidateLists } from './candidates.ts'
 import { Aliases } from './hairpin.ts'
-import type { Front, Pin, Snapshot, SnapshotContainer, SnapshotService } from './snapshot.ts'
+import type { Front, Member, Pin, Snapshot, SnapshotContainer, SnapshotService } from './snapshot.ts'
 
 /** A public way in, with the service it belongs to. */
 export interface Way {
@@ -26,6 +26,9 @@ export class SnapshotLookup {
   readonly #publicAddresses = new Set<Address>()
   readonly #ways = new Map<string, Way>()
   readonly #endpoints = new Map<string, EndpointWay[]>()
+  /** The same without ports, for later fragments; a way is undefined where several services share the address. */
+  readonly #portlessWays = new Map<string, Way | undefined>()
+  readonly #portlessEndpoints = new Map<string, EndpointWay[]>()
   readonly #idleByScope = new Map<number, number>()
   readonly #quotaByScope = new Map<number, number>()
 
@@ -37,7 +40,8 @@ export class SnapshotLookup {
       for (const front of service.fronts) {
         this.#publicAddresses.add(front.address)
         this.#ways.set(endKey(front.address, front.protocol, front.port), { service, front })
-        this.#addEndpoints(service, front)
+        this.#addEndpoints(this.#endpoints, service, front, endpointPort)
+        if (front.protocol !== 0) this.#addPortless(service, front)
         this.#idleByScope.set(front.scope, front.idleSeconds)
         this.#quotaByScope.set(front.scope, front.quota ?? Infinity)
       }
@@ -47,18 +51,26 @@ export class SnapshotLookup {
     return this.#publicAddresses.has(address)
   }
 
-  /** The way in that a packet takes: its port's, else the one for every protocol and port. */
+  /**
+   * The way in that a packet takes: its port's, else the one for every protocol and port. A later fragment's is the one it
+   * must take whichever its port, or one of several to the same service.
+   */
   way(packet: Packet): Way | undefined {
-    const exact =
-      hasPorts(packet) && !packet.isRouted
-        ? this.#ways.get(endKey(packet.destination, packet.protocol, packet.destinationPort))
-        : undefined
-    return exact ?? this.#ways.get(endKey(packet.destination, 0, 0))
+    const { destination, protocol, destinationPort } = packet
+    if (!hasPorts(packet) || packet.isRouted) return this.#everyWay(destination)
+    if (packet.isLaterFragment) return this.#portlessWay(destination, protocol)
+    return this.#ways.get(endKey(destination, protocol, destinationPort)) ?? this.#everyWay(destination)
   }
 
-  /** The ways in that lead to the endpoint a packet comes from. */
+  /** The ways in that lead to the endpoint a packet comes from. A later fragment's are those to all ports of the address. */
   endpointWays(packet: Packet): readonly EndpointWay[] {
-    return this.#waysTo(packet.source, hasPorts(packet) ? packet.protocol : 0, packet.sourcePort)
+    const { source, protocol, sourcePort } = packet
+    if (!hasPorts(packet)) return this.#waysTo(source, 0, 0)
+    if (!packet.isLaterFragment) return this.#waysTo(source, protocol, sourcePort)
+    return [
+      ...(this.#portlessEndpoints.get(endKey(source, protocol, 0)) ?? []),
+      ...this.#waysTo(source, 0, 0),
+    ]
   }
 
   /** Whether the flows at this endpoint are to be remembered. */
@@ -82,14 +94,38 @@ export class SnapshotLookup {
     return every.length === 0 ? exact : [...exact, ...every]
   }
 
-  #addEndpoints(service: SnapshotService, front: Front): void {
+  #everyWay(address: Address): Way | undefined {
+    return this.#ways.get(endKey(address, 0, 0))
+  }
+
+  #portlessWay(address: Address, protocol: number): Way | undefined {
+    const key = endKey(address, protocol, 0)
+    const every = this.#everyWay(address)
+    if (!this.#portlessWays.has(key)) return every
+    return every === undefined ? this.#portlessWays.get(key) : undefined
+  }
+
+  #addPortless(service: SnapshotService, front: Front): void {
+    const key = endKey(front.address, front.protocol, 0)
+    const known = this.#portlessWays.get(key)
+    if (!this.#portlessWays.has(key)) this.#portlessWays.set(key, { service, front })
+    else if (known?.service !== service) this.#portlessWays.set(key, undefined)
+    this.#addEndpoints(this.#portlessEndpoints, service, front, () => 0)
+  }
+
+  #addEndpoints(
+    endpoints: Map<string, EndpointWay[]>,
+    service: SnapshotService,
+    front: Front,
+    portOf: (front: Front, member: Member) => number,
+  ): void {
     for (const member of service.members) {
       const { container } = member
       const address = addressOf(container, front.address)
       if (address === undefined) continue
-      const key = endKey(address, front.protocol, front.protocol === 0 ? 0 : member.port || front.target)
-      const ways = this.#endpoints.get(key)
-      if (ways === undefined) this.#endpoints.set(key, [{ service, front, container }])
+      const key = endKey(address, front.protocol, portOf(front, member))
+      const ways = endpoints.get(key)
+      if (ways === undefined) endpoints.set(key, [{ service, front, container }])
       else ways.push({ service, front, container })
     }
   }
@@ -103,9 +139,16 @@ export const needsFlow = (ways: readonly EndpointWay[]): boolean =>
 export const isOnlyByFlow = (ways: readonly EndpointWay[]): boolean =>
   ways.every(({ service }) => service.replies === 'flow')
 
+/** Whether a later fragment from there is an answer whichever its port, and of which way. */
+export const isOneWay = (ways: readonly EndpointWay[]): boolean =>
+  ways.length === 1 && ways[0]!.front.protocol === 0 && !needsFlow(ways)
+
 /** Only these have ports to map; everything else goes by address alone. */
-const hasPorts = (packet: Packet): boolean =>
-  !packet.isFragment && (packet.protocol === TCP.protocol || packet.protocol === UDP.protocol)
+const hasPorts = ({ protocol }: Packet): boolean => protocol === TCP.protocol || protocol === UDP.protocol
+
+/** Of a container, for what comes in by the front; 0: whichever the packet names. */
+export const endpointPort = (front: Front, member: Member): number =>
+  front.protocol === 0 ? 0 : member.port || front.target
 
 const endKey = (address: Address, protocol: number, port: number): string => `${address}/${protocol}/${port}`
 

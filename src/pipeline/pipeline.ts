@@ -1,10 +1,12 @@
 import { isOffloadSound, isPartial, NO_OFFLOAD, type Offload } from '../packet/offload.ts'
-import { type Malformed, parsePacket } from '../packet/packet.ts'
+import { type Malformed, type Packet, parsePacket } from '../packet/packet.ts'
 import type { FlowTable } from '../table/flows.ts'
+import type { FragmentTable } from '../table/fragments.ts'
 import type { DistributionTable } from '../table/table.ts'
 import type { TurnCounters } from '../table/turns.ts'
 import type { ErrorBudget } from './budget.ts'
 import { forward } from './forward.ts'
+import { followFirst, rememberFirst } from './fragments.ts'
 import type { SnapshotLookup } from './lookup.ts'
 import { codeOf, type Outcome } from './outcome.ts'
 import { reply, replyToAlias } from './reply.ts'
@@ -14,6 +16,7 @@ export interface PipelineState {
   readonly lookup: SnapshotLookup
   readonly table: DistributionTable
   readonly flows: FlowTable
+  readonly fragments: FragmentTable
   readonly errors: ErrorBudget
   readonly turns: TurnCounters
   /** Seconds. */
@@ -33,6 +36,13 @@ export function processPacket(
   const packet = parsePacket(bytes)
   if (typeof packet === 'string') return malformed(packet)
   if (!isOffloadSound(packet, offload)) return malformed('bad-offload')
+  if (packet.isLaterFragment) return followFirst(packet, state) ?? forwardOrReply(packet, state, offload)
+  const outcome = forwardOrReply(packet, state, offload)
+  if (packet.isFragment) rememberFirst(packet, outcome, state)
+  return outcome
+}
+
+function forwardOrReply(packet: Packet, state: PipelineState, offload: Offload): Outcome {
   const { lookup } = state
   if (lookup.isPublic(packet.destination)) return forward(packet, state, offload)
   return lookup.aliases.isAlias(packet.destination)

@@ -8,11 +8,19 @@ import { TCP } from '../packet/tcp.ts'
 import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
-import { addressOf, type EndpointWay, isOnlyByFlow, needsFlow, sourceKey, type Way } from './lookup.ts'
+import {
+  addressOf,
+  type EndpointWay,
+  endpointPort,
+  isOneWay,
+  isOnlyByFlow,
+  needsFlow,
+  sourceKey,
+  type Way,
+} from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { rewriteEnd } from './rewrite.ts'
-import type { Member } from './snapshot.ts'
 
 /**
  * ICMP errors about packets that onehop rewrote. Whoever sent one, it concerns the flow that it quotes: the quoted
@@ -32,7 +40,7 @@ export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: b
   if (lookup.aliases.isAlias(quoted.destination)) return drop('unrelated', packet)
   const request = otherWay(quoted)
   const way = lookup.way(request)
-  if (way === undefined) return drop(quoted.isFragment ? 'fragment' : 'unrelated', packet)
+  if (way === undefined) return drop(quoted.isLaterFragment ? 'fragment' : 'unrelated', packet)
 
   const key = sourceKey(way, request.source)
   const entry = state.table.lookup(key, state.now, lookup.idleOf(key.scope))
@@ -42,7 +50,7 @@ export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: b
   const { member } = decision
   const address = addressOf(member.container, packet.destination)!
   rewriteQuoted(packet, quoted, isPartial, () => {
-    rewriteEnd(quoted, 'source', address, endpointPort(way, member), false)
+    rewriteEnd(quoted, 'source', address, endpointPort(way.front, member), false)
     disguise(quoted, 'destination', lookup.aliases, false)
   })
   rewriteEnd(packet, 'destination', address, 0, isPartial)
@@ -61,6 +69,7 @@ export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boo
   if (ways.length === 0) return pass('not-ours', packet)
   const asked = ways.filter((way) => hasAsked(answer, way, state))
   if (asked.length === 0) return pass('unknown-client', packet)
+  if (quoted.isLaterFragment && !isOneWay(ways)) return drop('fragment', packet)
   const way = needsFlow(ways) ? asked.find(isOfEnd(answer, state)) : ways[0]
   if (way === undefined)
     return isOnlyByFlow(asked) ? pass('unknown-flow', packet) : drop('unknown-flow', packet)
@@ -77,9 +86,6 @@ export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boo
 /** Of ICMP only echo belongs to a flow: an error about an error, say, does not. */
 const isOfFlow = (quoted: Packet, isEcho: (packet: Packet) => boolean): boolean =>
   isRewritable(quoted) && (!isIcmp(quoted) || !quoted.hasTransport || isEcho(quoted))
-
-const endpointPort = ({ front }: Way, member: Member): number =>
-  front.protocol === 0 ? 0 : member.port || front.target
 
 function hasAsked(answer: Packet, way: EndpointWay, { table, lookup, now }: PipelineState): boolean {
   const key = sourceKey(way, answer.destination)

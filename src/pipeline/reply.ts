@@ -1,7 +1,7 @@
 import type { Address } from '../address.ts'
 import { isEchoReply, isIcmp, isRewritable, lacksChecksum, type Packet } from '../packet/packet.ts'
 import { isIcmpError } from '../packet/quoted.ts'
-import { type EndpointWay, isOnlyByFlow, needsFlow, sourceKey } from './lookup.ts'
+import { type EndpointWay, isOneWay, isOnlyByFlow, needsFlow, sourceKey } from './lookup.ts'
 import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { replyQuoted } from './quoted.ts'
@@ -18,6 +18,7 @@ export function reply(packet: Packet, state: PipelineState, isPartial: boolean):
   if (ways.length === 0) return pass(packet, 'not-ours')
   const asked = ways.filter((way) => hasAsked(packet, way, state))
   if (asked.length === 0) return pass(packet, 'unknown-client')
+  if (packet.isLaterFragment && !isOneWay(ways)) return drop('fragment', packet.destination)
   return needsFlow(ways)
     ? flowReply(packet, asked, state, isPartial)
     : rewritten(packet, ways[0]!, 'endpoint', isPartial)
@@ -38,7 +39,7 @@ export function replyToAlias(packet: Packet, state: PipelineState, isPartial: bo
 
 /** Of ICMP only echo replies come from an endpoint. */
 const isAnswer = (packet: Packet): boolean =>
-  isRewritable(packet) && (!isIcmp(packet) || packet.isFragment || isEchoReply(packet))
+  isRewritable(packet) && (!isIcmp(packet) || packet.isLaterFragment || isEchoReply(packet))
 
 function hasAsked(packet: Packet, way: EndpointWay, { table, lookup, now }: PipelineState): boolean {
   const key = sourceKey(way, packet.destination)
@@ -85,7 +86,10 @@ const pass = (packet: Packet, reason: 'not-ours' | 'unknown-client' | 'unknown-f
   source: packet.source,
 })
 
-const drop = (reason: 'no-checksum' | 'unknown-flow' | 'stray-alias', source: Address): Outcome => ({
+const drop = (
+  reason: 'no-checksum' | 'fragment' | 'unknown-flow' | 'stray-alias',
+  source: Address,
+): Outcome => ({
   code: codeOf('drop', reason),
   service: 0,
   container: 0,

@@ -13,9 +13,11 @@ export const REASONS = [
   ['forward', 'chosen'], // no entry: the algorithm picked
   ['forward', 'unpinned'], // pins cover the source, but none of their containers can take it: the entry or the algorithm
   ['forward', 'quoted'], // an ICMP error about an answer: the quoted packet decides
+  ['forward', 'fragment'], // a later fragment: where its first went
   ['reply', 'endpoint'], // the endpoint alone named the public address
   ['reply', 'flow'], // several public addresses share the endpoint: the flow named it
   ['reply', 'quoted'], // an ICMP error about a request
+  ['reply', 'fragment'], // a later fragment of an answer
   ['answer', 'echo'], // echo request to a public address
   ['answer', 'port-closed'], // a public address, but no service on that port
   ['answer', 'no-container'], // the service has no container that can take the source
@@ -27,11 +29,11 @@ export const REASONS = [
   ['drop', 'bad-header-length'], // IPv4 IHL below 5 or past the packet's end
   ['drop', 'bad-total-length'], // the IP length field disagrees with the bytes received
   ['drop', 'jumbogram'], // IPv6 with its length in a hop-by-hop option (RFC 2675), or with none
-  ['drop', 'short-transport'], // ends within its extension, TCP, UDP or ICMP header; as a first fragment, too (RFC 7112)
+  ['drop', 'short-transport'], // ends within its extension, TCP, UDP or ICMP header; as a first fragment, too (RFC 7112), or starts in it (RFC 3128)
   ['drop', 'bad-offload'], // a virtio-net header no kernel would write
   ['drop', 'no-checksum'], // UDP over IPv6 without a checksum
   ['drop', 'authenticated'], // to a public address, behind an authentication header: a new address would break it
-  ['drop', 'fragment'], // a fragment whose port cannot be told
+  ['drop', 'fragment'], // a later fragment whose port is needed, but whose first was not seen or not forwarded
   ['drop', 'unsupported'], // to a public address, in a form this version does not handle
   ['drop', 'port-closed'],
   ['drop', 'no-container'],

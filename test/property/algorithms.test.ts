@@ -11,7 +11,7 @@ import { ACK, buildPacket, exchanged, SYN } from '../support/packets.ts'
 /** What every algorithm promises: to honour weights, and to leave known sources where they are. */
 
 const PUBLIC = 'cb00710a' as Address
-const SIZES = { capacity: 8192, probation: 64, flows: 16 }
+const SIZES = { capacity: 8192, probation: 64, flows: 16, fragments: 16 }
 const SOURCES = 3_000
 
 interface Listed {

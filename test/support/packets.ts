@@ -168,7 +168,7 @@ export function exchanged(packet: Uint8Array): Uint8Array {
   const [at, length] = isVersion4(packet) ? [12, 4] : [8, 16]
   answer.set(packet.subarray(at + length, at + 2 * length), at)
   answer.set(packet.subarray(at, at + length), at + length)
-  if (![TCP, UDP].includes(protocolOf(packet)) || isFragment(packet)) return answer
+  if (![TCP, UDP].includes(protocolOf(packet)) || isLaterFragment(packet)) return answer
   const ports = transportAt(packet)
   answer.set(packet.subarray(ports + 2, ports + 4), ports)
   answer.set(packet.subarray(ports, ports + 2), ports + 2)

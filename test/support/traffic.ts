@@ -1,6 +1,7 @@
 import { type Address, isAddress4, joinAddresses } from '../../src/address.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { NO_OFFLOAD, type Offload } from '../../src/packet/offload.ts'
+import { fragmentsOf } from './fragments.ts'
 import {
   ACK,
   buildPacket,
@@ -30,6 +31,8 @@ export class Traffic {
   readonly #hairpin: Config['hairpin']
   /** Packets that reached a container and wait for its answer, and answers that wait for the client. */
   #answers: Uint8Array[] = []
+  /** Of packets that were cut, what has not arrived yet. */
+  #fragments: Uint8Array[] = []
 
   constructor(config: Config, random: Random) {
     this.#random = random
@@ -58,6 +61,24 @@ export class Traffic {
   }
 
   #packet(): Uint8Array {
+    if (this.#fragments.length > 0 && !this.#random.oneIn(3)) return this.#fragments.shift()!
+    const packet = this.#whole()
+    return this.#random.oneIn(20) ? this.#cut(packet) : packet
+  }
+
+  /** Mostly in order, now and then with a part missing. */
+  #cut(packet: Uint8Array): Uint8Array {
+    const random = this.#random
+    const isMadeUp = ![0x45, 0x60].includes(packet[0]!)
+    if (isMadeUp || packet.length < 60 || EXTENSIONS.includes(packet[6]!)) return packet
+    const pieces = fragmentsOf(packet, 8 * (1 + random.below(4)), random.below(4))
+    if (random.oneIn(4)) pieces.push(...pieces.splice(0, 1 + random.below(pieces.length)))
+    if (random.oneIn(8)) pieces.splice(random.below(pieces.length), 1)
+    this.#fragments.push(...pieces)
+    return this.#fragments.shift() ?? packet
+  }
+
+  #whole(): Uint8Array {
     const kind = this.#random.below(18)
     if (kind < 7) return this.#request()
     if (kind < 13) return this.#answer() ?? this.#request()
@@ -232,6 +253,8 @@ export class Traffic {
   }
 }
 
+/** IPv6: what may have to stand in front of a fragment header. */
+const EXTENSIONS = [0, 43, 44, 60]
 const CLIENT_PORTS = [40_000, 40_001, 53, 80]
 const FRAGMENTS4 = [0x2000, 0x2001, 0x0003, 0x4000, 0x8000]
 const FRAGMENTS6 = [0x0001, 0x0009, 0x0018, 0x0000, 0x0006]

@@ -141,9 +141,9 @@ services:
     containers: [{name: four, address: 10.77.0.12}]
 `
 
-const SMALL: TableSizes = { capacity: 24, probation: 48, flows: 16 }
-const TIGHT: TableSizes = { capacity: 3, probation: 8, flows: 4 }
-const ROOMY: TableSizes = { capacity: 4096, probation: 1024, flows: 1024 }
+const SMALL: TableSizes = { capacity: 24, probation: 48, flows: 16, fragments: 16 }
+const TIGHT: TableSizes = { capacity: 3, probation: 8, flows: 4, fragments: 4 }
+const ROOMY: TableSizes = { capacity: 4096, probation: 1024, flows: 1024, fragments: 1024 }
 
 export const WORLDS: readonly World[] = [
   { name: 'ports and pins', config: parseConfig(PORTS_AND_PINS, 'ports.yaml'), sizes: ROOMY },

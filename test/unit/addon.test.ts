@@ -13,7 +13,7 @@ type Loose = Record<
   Anything
 >
 
-const SIZES = { capacity: 16, probation: 16, flows: 16 }
+const SIZES = { capacity: 16, probation: 16, flows: 16, fragments: 16 }
 const Engine = loadAddon().Engine as unknown as { new (...values: readonly unknown[]): Loose; (): unknown }
 
 const ENCODED = encodeSnapshot(
@@ -31,7 +31,7 @@ function open(): Loose {
 }
 
 test('an engine needs sizes that are numbers in range', () => {
-  for (const sizes of [undefined, null, 7, {}, { ...SIZES, flows: 'many' }, { ...SIZES, flows: 0 }])
+  for (const sizes of [undefined, null, 7, {}, { ...SIZES, flows: 'many' }, { ...SIZES, fragments: 0 }])
     assert.throws(() => new Engine(sizes), /expected/)
   assert.throws(
     () => new Engine({ ...SIZES, capacity: 2 ** 27 + 1 }),

@@ -52,7 +52,7 @@ test('reads every field and fills in what is left out', () => {
       alias6: { address: `4${'0'.repeat(31)}`, length: 3 },
       sources: undefined,
     },
-    table: { capacity: 1_000_000, probation: 65_536, flows: 65_536 },
+    table: { capacity: 1_000_000, probation: 65_536, flows: 65_536, fragments: 16_384 },
     dataplane: { queues: 1, spinUs: 50 },
     services: [
       {
@@ -94,7 +94,7 @@ test('takes all for the ports, a quota, 0 for the spin, a key and the sizes', ()
   const text = `${changed('[80/tcp->8080, 443/tcp]', 'all\n    quota: 7')}
 key: "00112233445566778899AABBCCDDEEFF"
 unserved: drop
-table: {capacity: 134217728, probation: 1, flows: 2}
+table: {capacity: 134217728, probation: 1, flows: 2, fragments: 3}
 dataplane: {queues: 16, spin: 0}
 `
   const config = parseConfig(text, 'c.yaml')
@@ -102,7 +102,7 @@ dataplane: {queues: 16, spin: 0}
   assert.equal(config.services[0]!.quota, 7)
   assert.equal(config.key, '00112233445566778899aabbccddeeff')
   assert.equal(config.unserved, 'drop')
-  assert.deepEqual(config.table, { capacity: 2 ** 27, probation: 1, flows: 2 })
+  assert.deepEqual(config.table, { capacity: 2 ** 27, probation: 1, flows: 2, fragments: 3 })
   assert.deepEqual(config.dataplane, { queues: 16, spinUs: 0 })
 })
 

@@ -7,7 +7,7 @@ import { Services } from '../support/engines.ts'
 import { buildPacket } from '../support/packets.ts'
 import { Random } from '../support/random.ts'
 
-const SIZES = { capacity: 16, probation: 16, flows: 16 }
+const SIZES = { capacity: 16, probation: 16, flows: 16, fragments: 16 }
 
 /** A local source of either family, one service with one member, pin and front. */
 const SNAPSHOT: Snapshot = {

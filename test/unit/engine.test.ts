@@ -23,7 +23,7 @@ const TWO = `
     affinity: {idle: 30s}
 `
 
-const ROOMY: TableSizes = { capacity: 64, probation: 64, flows: 64 }
+const ROOMY: TableSizes = { capacity: 64, probation: 64, flows: 64, fragments: 64 }
 
 /** An engine with services in force, a clock, and words for what clients and containers do. */
 class Scene {
@@ -347,7 +347,7 @@ for (const [name, create] of ENGINES)
     })
 
     test('lists more entries than one batch holds, each once', () => {
-      const scene = new Scene(create, TWO, { capacity: 20_000, probation: 2 ** 16, flows: 1 })
+      const scene = new Scene(create, TWO, { capacity: 20_000, probation: 2 ** 16, flows: 1, fragments: 1 })
       const sources = Array.from(
         { length: 10_000 },
         (_, i) => (0x0a000000 + i).toString(16).padStart(8, '0') as Address,

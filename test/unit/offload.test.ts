@@ -37,7 +37,7 @@ const SERVICES = `
     ports: all
     containers: [{name: two, address: 10.77.0.12}]
 `
-const SIZES = { capacity: 16, probation: 16, flows: 16 }
+const SIZES = { capacity: 16, probation: 16, flows: 16, fragments: 16 }
 
 const tcp4 = (fields: Partial<PacketFields> = {}): Uint8Array =>
   buildPacket({ source: CLIENT4, destination: PUBLIC4, protocol: TCP, flags: ACK, ...fields })

@@ -49,7 +49,7 @@ const IPV6: SourceKey & Entry = {
 }
 
 function open(create: (typeof ENGINES)[number][1], capacity = 64, yaml = WEB): Engine {
-  const engine = create({ capacity, probation: 64, flows: 64 })
+  const engine = create({ capacity, probation: 64, flows: 64, fragments: 64 })
   engine.publish(new Services().compile(yaml))
   return engine
 }

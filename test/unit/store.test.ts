@@ -61,7 +61,7 @@ class Daemon {
     this.#services = services.replaceAll('A', A).replaceAll('B', B)
     this.#zeroMs = startedMs
     this.nowMs = startedMs + 50_000
-    this.table = create({ capacity, probation: 64, flows: 64 })
+    this.table = create({ capacity, probation: 64, flows: 64, fragments: 64 })
     this.table.publish(compileSnapshot(this.#config, this.identities, new Uint8Array(16)))
     this.store = new Store({
       path,

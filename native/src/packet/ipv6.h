@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "bytes.h"
+#include "transport.h"
 
 namespace onehop::ipv6 {
 
@@ -46,7 +47,8 @@ struct HeaderChain {
   bool is_routed = false;       // a routing header has segments left
 };
 
-// Follows the headers of a packet that ends at `end`; false when one of them does not end before that.
+// Follows the headers of a packet that ends at `end`; false when one of them does not end before that, or the packet is
+// a fragment that starts within one.
 inline bool follow_headers(const uint8_t* bytes, uint32_t end, HeaderChain& chain) {
   chain = {.protocol = bytes[kNextHeader], .protocol_at = kNextHeader, .transport = kLength};
   bool has_fragment_header = false;
@@ -68,6 +70,7 @@ inline bool follow_headers(const uint8_t* bytes, uint32_t end, HeaderChain& chai
     chain.is_fragment = (fragment & (kFragmentOffset | kMoreFragments)) != 0;
     chain.is_later_fragment = (fragment & kFragmentOffset) != 0;
     chain.identification = raw32(at + kIdentification);
+    if (starts_within_header(chain.protocol, fragment & kFragmentOffset)) return false;
     if (chain.is_later_fragment) break;
   }
   return true;

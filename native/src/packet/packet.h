@@ -102,6 +102,8 @@ inline Malformed parse_ipv4(ParsedPacket& packet, uint32_t received) {
   if (packet.length > received || packet.length < ipv4::kMinimumLength) return Malformed::kBadTotalLength;
   if (packet.transport < ipv4::kMinimumLength || packet.transport > packet.length) return Malformed::kBadHeaderLength;
   const uint16_t fragment = load16(bytes + ipv4::kFragment);
+  if (starts_within_header(bytes[ipv4::kProtocol], (fragment & ipv4::kFragmentOffset) * 8u))
+    return Malformed::kShortTransport;
   packet.is_v6 = false;
   packet.protocol = bytes[ipv4::kProtocol];
   packet.protocol_at = ipv4::kProtocol;

@@ -23,7 +23,6 @@ inline bool is_icmp_error(const ParsedPacket& packet) {
 inline bool parse_quoted_transport(ParsedPacket& quoted) {
   const bool ends_otherwise =
       quoted.is_v6 && (ipv6::is_extension(quoted.protocol) || quoted.protocol == ipv6::kNothing);
-  quoted.is_fragment = quoted.is_later_fragment;
   quoted.has_transport = !(quoted.is_later_fragment || is_authenticated(quoted) || ends_otherwise);
   const bool has_ports =
       quoted.has_transport && (quoted.protocol == tcp::kNumber || quoted.protocol == udp::kNumber);
@@ -48,7 +47,9 @@ inline bool parse_quoted4(ParsedPacket& quoted, uint32_t received) {
   quoted.identification = raw16(bytes + ipv4::kIdentification);
   quoted.source = address_from(bytes + ipv4::kSource, false);
   quoted.destination = address_from(bytes + ipv4::kDestination, false);
-  quoted.is_later_fragment = (load16(bytes + ipv4::kFragment) & ipv4::kFragmentOffset) != 0;
+  const uint16_t fragment = load16(bytes + ipv4::kFragment);
+  quoted.is_fragment = (fragment & (ipv4::kMoreFragments | ipv4::kFragmentOffset)) != 0;
+  quoted.is_later_fragment = (fragment & ipv4::kFragmentOffset) != 0;
   return parse_quoted_transport(quoted);
 }
 
@@ -61,6 +62,7 @@ inline bool parse_quoted6(ParsedPacket& quoted, uint32_t received) {
   quoted.transport = chain.transport;
   quoted.protocol = chain.protocol;
   quoted.protocol_at = chain.protocol_at;
+  quoted.is_fragment = chain.is_fragment;
   quoted.is_later_fragment = chain.is_later_fragment;
   quoted.identification = chain.identification;
   quoted.is_routed = chain.is_routed;
@@ -69,8 +71,7 @@ inline bool parse_quoted6(ParsedPacket& quoted, uint32_t received) {
   return parse_quoted_transport(quoted);
 }
 
-// False when what the error quotes is too short to tell where it went; then `quoted` is not valid. `is_fragment` says
-// that ports cannot be told: a first fragment has them.
+// False when what the error quotes is too short to tell where it went; then `quoted` is not valid.
 inline bool parse_quoted(const ParsedPacket& error, ParsedPacket& quoted) {
   const uint32_t at = error.transport + icmp::kHeaderLength;
   quoted = {};

@@ -14,6 +14,11 @@ namespace onehop {
 constexpr uint8_t kDccp = 33, kHip = 139, kMobility = 135;
 constexpr uint32_t kDccpChecksum = 6, kHipChecksum = 4, kMobilityChecksum = 4;
 
+// Whether a fragment at an offset (bytes) starts within the TCP header: src/packet/transport.ts says why.
+constexpr bool starts_within_header(uint8_t protocol, uint32_t offset) {
+  return protocol == tcp::kNumber && offset > 0 && offset < tcp::kMinimumLength;
+}
+
 // Authentication header (RFC 4302): signs the addresses, with a key that only the two ends have.
 constexpr uint8_t kAuthentication = 51;
 

@@ -26,9 +26,10 @@ struct alignas(64) Seat {
 // What every packet thread shares, made at the first publish: it knows the key by then.
 struct Tables {
   Tables(const TableSizes& sizes, const HashKey& key, PageAdvice advice)
-      : table(sizes.capacity, sizes.probation, key, advice), flows(sizes.flows, key) {}
+      : table(sizes.capacity, sizes.probation, key, advice), flows(sizes.flows, key), fragments(sizes.fragments, key) {}
   DistributionTable table;
   FlowTable flows;
+  FragmentTable fragments;
   ErrorBudget errors;
   TurnCounters turns;
 };
@@ -60,7 +61,8 @@ class alignas(64) PipelineWorker final : public Worker {
   }
 
   void process(std::span<Packet> packets, Result* results) override {
-    const PipelineState state{*lookup_, tables_.table, tables_.flows, tables_.errors, tables_.turns, tally_, now_};
+    const PipelineState state{*lookup_,         tables_.table, tables_.flows, tables_.fragments, tables_.errors,
+                              tables_.turns, tally_,        now_};
     for (size_t start = 0; start < packets.size(); start += kPreparedAtOnce) {
       const std::span<Packet> some = packets.subspan(start, std::min(kPreparedAtOnce, packets.size() - start));
       for (size_t i = 0; i < some.size(); i++) prepare_packet(some[i], state, prepared_[i]);
@@ -114,6 +116,7 @@ class PipelineEngine final : public Engine {
     check_size("capacity", sizes.capacity, 1 << 27);
     check_size("probation", sizes.probation, 1 << 24);
     check_size("flows", sizes.flows, 1 << 24);
+    check_size("fragments", sizes.fragments, 1 << 24);
   }
 
   void publish(std::span<const uint8_t> encoded) override {

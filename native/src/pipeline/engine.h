@@ -35,11 +35,12 @@ struct Result {
   Address source{};
 };
 
-// Each at least 1; create throws std::invalid_argument above 2^27, 2^24 and 2^24.
+// Each at least 1; create throws std::invalid_argument above 2^27, and 2^24 for the others.
 struct TableSizes {
   uint32_t capacity;
   uint32_t probation;
   uint32_t flows;
+  uint32_t fragments;
 };
 
 // A container's addresses in network order, for whoever resolves neighbours.

@@ -12,14 +12,14 @@ namespace {
 
 // Of ICMP only echo requests have an end to rewrite.
 bool is_forwardable(const ParsedPacket& packet) {
-  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_request(packet));
+  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_later_fragment || is_echo_request(packet));
 }
 
 void rewrite_to_container(const ParsedPacket& packet, const Front& front, const Member& member, bool is_partial,
                           const PipelineState& state) {
   const Address& address = member.address[packet.is_v6];
   const uint16_t port = front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
-  if (member.is_by_flow[packet.is_v6].load(std::memory_order_relaxed)) {
+  if (member.is_by_flow[packet.is_v6].load(std::memory_order_relaxed) && !packet.is_later_fragment) {
     const uint16_t endpoint_port = port != 0 ? port : packet.destination_port;
     if (state.lookup.needs_flow(address, packet.is_v6, packet.protocol, endpoint_port))
       state.flows.remember(flow_to(packet, address, endpoint_port), {packet.destination, packet.destination_port});
@@ -52,9 +52,10 @@ Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& o
 // A public address, but no service on that port.
 Result without_service(const ParsedPacket& packet, Offload& offload, const PipelineState& state) {
   const auto drop = [&packet](Code code) { return dropped(code, packet, packet.source); };
-  if (packet.is_fragment) return drop(Code::kDropFragment);
+  if (packet.is_later_fragment) return drop(Code::kDropFragment);
   if (!packet.has_transport || packet.is_routed) return drop(Code::kDropUnsupported);
-  if (is_echo_request(packet)) return answered(Code::kAnswerEcho, echo_reply(packet, is_partial(packet, offload)), packet, offload);
+  if (is_echo_request(packet) && !packet.is_fragment)
+    return answered(Code::kAnswerEcho, echo_reply(packet, is_partial(packet, offload)), packet, offload);
   if (is_icmp(packet)) return drop(Code::kDropUnsupported);
   return state.lookup.is_dropping_unserved() ? drop(Code::kDropPortClosed)
                                                       : reject(packet, kPortClosed, offload, state);

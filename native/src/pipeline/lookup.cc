@@ -41,6 +41,7 @@ SnapshotLookup::SnapshotLookup(const SnapshotLookup* before, Update update, Repl
     ways_ = before->ways_;
     fronts_ = before->fronts_;
     addresses_ = before->addresses_;
+    portless_ = before->portless_;
     scopes_ = before->scopes_;
     endpoints_ = before->endpoints_;
     services_ = before->services_;
@@ -57,6 +58,7 @@ void SnapshotLookup::remove(uint32_t id, Replaced& replaced) {
   const std::shared_ptr<const Service>& service = replaced.gone.emplace_back(*found);
   services_.change(service_key(id), [](auto& place) { place = nullptr; });
   for (const Front& front : service->fronts) remove_front(front);
+  change_portless(*service, -1);
   for_each_address(*service, [&](const Member& member, bool is_v6) { remove_ways(*service, member, is_v6); });
   ways_ -= ways_of(*service);
 }
@@ -69,6 +71,7 @@ void SnapshotLookup::add(std::unique_ptr<Service> made, Replaced& replaced) {
   const std::shared_ptr<const Service>& service = replaced.come.emplace_back(std::move(made));
   services_.change(service_key(service->id), [&](auto& place) { place = service; });
   for (const Front& front : service->fronts) add_front(front);
+  change_portless(*service, 1);
   for_each_address(*service, [&](const Member& member, bool is_v6) { add_ways(*service, member, is_v6); });
 }
 
@@ -95,6 +98,20 @@ void SnapshotLookup::remove_front(const Front& front) {
   if (front.protocol != 0)
     fronts_.change(end_key(front.address, front.is_v6, front.protocol, front.port),
                    [](const Front*& place) { place = nullptr; });
+}
+
+// Takes the service in, or out again with -1: for each of its addresses and protocols by the first front.
+void SnapshotLookup::change_portless(const Service& service, int services) {
+  Index first(service.fronts.size());
+  for (uint32_t i = 0; i < service.fronts.size(); i++) {
+    const Front& front = service.fronts[i];
+    const IndexKey key = end_key(front.address, front.is_v6, front.protocol, 0);
+    if (front.protocol == 0 || first.insert(key, i) != i) continue;
+    portless_.change(key, [&](Portless& portless) {
+      portless.fronts ^= reinterpret_cast<uintptr_t>(&front);
+      portless.services += static_cast<uint32_t>(services);
+    });
+  }
 }
 
 void SnapshotLookup::add_ways(const Service& service, const Member& member, bool is_v6) {
@@ -125,6 +142,13 @@ EndpointWays SnapshotLookup::ways_at(const AddressWays& ways, uint8_t protocol, 
                                         std::ranges::upper_bound(ways, order, {}, &EndpointWay::order));
   };
   return {protocol == 0 ? std::span<const EndpointWay>{} : at(EndpointWay{nullptr, 0, port, protocol}.order()), at(0)};
+}
+
+EndpointWays SnapshotLookup::ways_to_all_ports(const ParsedPacket& packet) const {
+  const auto* found = endpoints_.find(address_key(packet.source, packet.is_v6));
+  if (found == nullptr) return {};
+  const auto [first, last] = std::ranges::equal_range(**found, packet.protocol, {}, &EndpointWay::protocol);
+  return {std::span(first, last), ways_at(**found, 0, 0).every};
 }
 
 // So that a packet to a container looks the endpoint up only where that can matter. A service's own members and those of

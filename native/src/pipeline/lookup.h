@@ -37,7 +37,7 @@ inline const EndpointWay& first_of(const EndpointWays& ways) {
 
 // Only these have ports to map; everything else goes by address alone.
 inline bool has_ports(const ParsedPacket& packet) {
-  return !packet.is_fragment && (packet.protocol == tcp::kNumber || packet.protocol == udp::kNumber);
+  return packet.protocol == tcp::kNumber || packet.protocol == udp::kNumber;
 }
 
 // What a client is remembered by at a way in.
@@ -63,23 +63,26 @@ class SnapshotLookup {
   uint32_t version() const { return version_; }
 
   // Whether a packet goes to a public address, and the way in it takes there: its port's, else the one for
-  // every protocol and port, else none.
+  // every protocol and port, else none. A later fragment's is the one it must take whichever its port, or one of
+  // several to the same service.
   struct Destination {
     bool is_public;
     const Front* front;
   };
   Destination destination(const ParsedPacket& packet) const {
-    if (has_ports(packet) && !packet.is_routed) {
+    if (has_ports(packet) && !packet.is_routed && !packet.is_later_fragment) {
       const Front* const* front =
           fronts_.find(end_key(packet.destination, packet.is_v6, packet.protocol, packet.destination_port));
       if (front != nullptr) return {true, *front};
     }
     const PublicAddress* address = addresses_.find(address_key(packet.destination, packet.is_v6));
-    return {address != nullptr, address == nullptr ? nullptr : address->every};
+    if (address == nullptr) return {false, nullptr};
+    return {true, packet.is_later_fragment ? portless_front(packet, address->every) : address->every};
   }
 
-  // The ways in that lead to the endpoint a packet comes from.
+  // The ways in that lead to the endpoint a packet comes from. A later fragment's are those to all ports of the address.
   EndpointWays endpoint_ways(const ParsedPacket& packet) const {
+    if (packet.is_later_fragment && has_ports(packet)) return ways_to_all_ports(packet);
     return ways_to(packet.source, packet.is_v6, has_ports(packet) ? packet.protocol : 0, packet.source_port);
   }
 
@@ -90,6 +93,11 @@ class SnapshotLookup {
   // Whether the flows at this endpoint are to be remembered.
   bool needs_flow(const Address& address, bool is_v6, uint8_t protocol, uint16_t port) const {
     return needs_flow(ways_to(address, is_v6, protocol, port));
+  }
+
+  // Whether a later fragment from there is an answer whichever its port, and of which way.
+  static bool is_one_way(const EndpointWays& ways) {
+    return ways.exact.empty() && ways.every.size() == 1 && !needs_flow(ways);
   }
 
   // Seconds an entry of this scope may stay unseen; 0 when the scope is gone.
@@ -103,6 +111,13 @@ class SnapshotLookup {
     const Front* every;  // for every protocol and port, or null
     uint32_t fronts;     // that it has
     explicit operator bool() const { return fronts > 0; }
+  };
+  // The ways in to all ports of an address and protocol.
+  struct Portless {
+    uintptr_t fronts;   // one of each service's, their addresses combined by exclusive or: its own when there is but one
+    uint32_t services;  // that have any
+    explicit operator bool() const { return services > 0; }
+    const Front* only() const { return services == 1 ? reinterpret_cast<const Front*>(fronts) : nullptr; }
   };
   struct Scope {
     uint32_t idle, fronts;
@@ -123,11 +138,21 @@ class SnapshotLookup {
     return ways == nullptr ? EndpointWays{} : ways_at(**ways, protocol, port);
   }
   static EndpointWays ways_at(const AddressWays& ways, uint8_t protocol, uint16_t port);
+  EndpointWays ways_to_all_ports(const ParsedPacket& packet) const;
+
+  // Null where services share the address, so that the port would have to tell.
+  const Front* portless_front(const ParsedPacket& packet, const Front* every) const {
+    if (!has_ports(packet) || packet.is_routed) return every;
+    const Portless* portless = portless_.find(end_key(packet.destination, packet.is_v6, packet.protocol, 0));
+    if (portless == nullptr) return every;
+    return every == nullptr ? portless->only() : nullptr;
+  }
 
   void remove(uint32_t id, Replaced& replaced);
   void add(std::unique_ptr<Service> service, Replaced& replaced);
   void add_front(const Front& front);
   void remove_front(const Front& front);
+  void change_portless(const Service& service, int services);
   void add_ways(const Service& service, const Member& member, bool is_v6);
   void remove_ways(const Service& service, const Member& member, bool is_v6);
   void mark_by_flow(const Service& service) const;
@@ -139,6 +164,7 @@ class SnapshotLookup {
   Aliases aliases_;
   SharedIndex<const Front*> fronts_;
   SharedIndex<PublicAddress> addresses_;
+  SharedIndex<Portless> portless_;  // by address and protocol
   SharedIndex<Scope> scopes_;
   SharedIndex<std::shared_ptr<const AddressWays>> endpoints_;  // by address
   SharedIndex<std::shared_ptr<const Service>> services_;       // by id; keeps them

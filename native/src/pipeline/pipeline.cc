@@ -1,6 +1,7 @@
 #include "pipeline.h"
 
 #include "forward.h"
+#include "fragments.h"
 #include "reply.h"
 #include "verdict.h"
 
@@ -14,6 +15,27 @@ Code code_of(Malformed malformed) {
                 static_cast<int>(Malformed::kShortTransport) - static_cast<int>(Malformed::kShortPacket));
   return static_cast<Code>(static_cast<int>(Code::kDropShortPacket) + static_cast<int>(malformed) -
                            static_cast<int>(Malformed::kShortPacket));
+}
+
+Result forward_or_reply(Packet& packet, const PreparedPacket& prepared, const PipelineState& state) {
+  const ParsedPacket& parsed = prepared.parsed;
+  if (prepared.is_public) return forward(parsed, prepared.front, packet.offload, state);
+  const bool has_partial = is_partial(parsed, packet.offload);
+  return prepared.is_to_alias ? reply_to_alias(parsed, prepared.ways, has_partial, state)
+                              : reply(parsed, prepared.ways, has_partial, state);
+}
+
+// Never inline: whole packets would pay for its stack frame.
+[[gnu::noinline]] Result forward_fragment(Packet& packet, const PreparedPacket& prepared, const PipelineState& state) {
+  const ParsedPacket& parsed = prepared.parsed;
+  if (parsed.is_later_fragment) {
+    const std::optional<Result> followed = follow_first(parsed, state);
+    return followed ? *followed : forward_or_reply(packet, prepared, state);
+  }
+  const FragmentedPacket whole = whole_of(parsed);
+  const Result result = forward_or_reply(packet, prepared, state);
+  remember_first(parsed, whole, result, state);
+  return result;
 }
 
 }  // namespace
@@ -54,10 +76,7 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
 Result process_packet(Packet& packet, const PreparedPacket& prepared, const PipelineState& state) {
   if (!prepared.is_packet) return {static_cast<uint8_t>(prepared.problem), Way::kNone};
   const ParsedPacket& parsed = prepared.parsed;
-  if (prepared.is_public) return forward(parsed, prepared.front, packet.offload, state);
-  const bool has_partial = is_partial(parsed, packet.offload);
-  return prepared.is_to_alias ? reply_to_alias(parsed, prepared.ways, has_partial, state)
-                              : reply(parsed, prepared.ways, has_partial, state);
+  return parsed.is_fragment ? forward_fragment(packet, prepared, state) : forward_or_reply(packet, prepared, state);
 }
 
 }  // namespace onehop

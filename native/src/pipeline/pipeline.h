@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../table/flows.h"
+#include "../table/fragments.h"
 #include "../table/table.h"
 #include "../table/turns.h"
 #include "budget.h"
@@ -16,6 +17,7 @@ struct PipelineState {
   const SnapshotLookup& lookup;
   DistributionTable& table;
   FlowTable& flows;
+  FragmentTable& fragments;
   ErrorBudget& errors;
   TurnCounters& turns;
   PendingTally& tally;

@@ -83,7 +83,7 @@ Result forward_quoted(const ParsedPacket& packet, bool is_partial, const Pipelin
   if (aliases.is_alias(quoted.destination, quoted.is_v6)) return drop(Code::kDropUnrelated);
   const ParsedPacket request = other_way(quoted);
   const Front* front = state.lookup.destination(request).front;
-  if (front == nullptr) return drop(quoted.is_fragment ? Code::kDropFragment : Code::kDropUnrelated);
+  if (front == nullptr) return drop(quoted.is_later_fragment ? Code::kDropFragment : Code::kDropUnrelated);
 
   const SourceKey key = source_key(*front, request.source);
   const Decision decision = decide(request, *front, state.lookup, key, state.table.lookup(key, state.now, front->idle),
@@ -116,6 +116,8 @@ Result reply_quoted(const ParsedPacket& packet, bool is_partial, const PipelineS
   if (ways.size() == 0) return pass(Code::kPassNotOurs);
   const Asked asked = asked_of(ways, answer, state);
   if (!asked.is_any) return pass(Code::kPassUnknownClient);
+  if (quoted.is_later_fragment && !state.lookup.is_one_way(ways))
+    return dropped(Code::kDropFragment, packet, packet.source);
   if (asked.way == nullptr)
     return asked.is_only_by_flow ? pass(Code::kPassUnknownFlow)
                                  : dropped(Code::kDropUnknownFlow, packet, packet.source);

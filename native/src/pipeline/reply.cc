@@ -64,11 +64,21 @@ Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_
                                : dropped(Code::kDropUnknownFlow, packet, packet.destination);
 }
 
+// Without its first, a later fragment may be anyone's answer, or none.
+Result portless_reply(const ParsedPacket& packet, const EndpointWays& ways, const PipelineState& state) {
+  Asked asked;
+  ask(ways.exact, nullptr, packet, state, asked);
+  ask(ways.every, nullptr, packet, state, asked);
+  return asked.is_any ? dropped(Code::kDropFragment, packet, packet.destination)
+                      : pass(Code::kPassUnknownClient, packet);
+}
+
 }  // namespace
 
 Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial, const PipelineState& state) {
   if (is_icmp_error(packet)) return reply_quoted(packet, is_partial, state);
   if (ways.size() == 0) return pass(Code::kPassNotOurs, packet);
+  if (packet.is_later_fragment && !state.lookup.is_one_way(ways)) return portless_reply(packet, ways, state);
   if (state.lookup.needs_flow(ways)) return flow_reply(packet, ways, is_partial, state);
   const EndpointWay& way = first_of(ways);
   if (!has_asked(packet, way, state)) return pass(Code::kPassUnknownClient, packet);

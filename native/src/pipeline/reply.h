@@ -8,7 +8,7 @@ namespace onehop {
 
 // Of ICMP only echo replies come from an endpoint.
 inline bool is_answer(const ParsedPacket& packet) {
-  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_fragment || is_echo_reply(packet));
+  return is_rewritable(packet) && (!is_icmp(packet) || packet.is_later_fragment || is_echo_reply(packet));
 }
 
 // `ways` lead to the endpoint of an answer; there are none for what is no answer.

@@ -12,9 +12,11 @@ enum class Code : uint8_t {
   kForwardChosen,
   kForwardUnpinned,
   kForwardQuoted,
+  kForwardFragment,
   kReplyEndpoint,
   kReplyFlow,
   kReplyQuoted,
+  kReplyFragment,
   kAnswerEcho,
   kAnswerPortClosed,
   kAnswerNoContainer,
@@ -40,8 +42,8 @@ enum class Code : uint8_t {
   kDropStrayAlias,
 };
 
-constexpr bool is_forward(Code code) { return code <= Code::kForwardQuoted; }
-constexpr bool is_reply(Code code) { return code >= Code::kReplyEndpoint && code <= Code::kReplyQuoted; }
+constexpr bool is_forward(Code code) { return code <= Code::kForwardFragment; }
+constexpr bool is_reply(Code code) { return code >= Code::kReplyEndpoint && code <= Code::kReplyFragment; }
 
 constexpr bool is_pass(Code code) { return code >= Code::kPassNotOurs && code <= Code::kPassUnknownFlow; }
 
@@ -56,9 +58,11 @@ inline constexpr VerdictReason kReasons[] = {
     {"forward", "chosen"},
     {"forward", "unpinned"},
     {"forward", "quoted"},
+    {"forward", "fragment"},
     {"reply", "endpoint"},
     {"reply", "flow"},
     {"reply", "quoted"},
+    {"reply", "fragment"},
     {"answer", "echo"},
     {"answer", "port-closed"},
     {"answer", "no-container"},

@@ -3,10 +3,10 @@ import type { ContainerState } from '../../../src/pipeline/snapshot.ts'
 import { snapshotsOf, WORLDS, type World } from '../worlds.ts'
 
 /** So small that a handful of packets fills them. */
-const SIZES = [5, 8, 8]
+const SIZES = [5, 8, 8, 8]
 
 /**
- * The file native/fuzz/worlds.cc reads: how many worlds; for each its three sizes, how many snapshots, and each one's
+ * The file native/fuzz/worlds.cc reads: how many worlds; for each its four sizes, how many snapshots, and each one's
  * length and bytes. An input names its world by position: new ones go to the end of WORLDS.
  */
 export const encodeWorlds = (): Uint8Array =>

@@ -20,6 +20,7 @@ from scapy.all import raw
 from transcript import Transcript
 
 CLONE_NEWNET = 0x40000000
+IPV6_FRAGMENT = 44
 
 ENDS_LINKS = """
 link add c0 type veth peer name client netns {pid}
@@ -127,6 +128,12 @@ class Router:
     def replies(self, packets):
         return exchange(packets, self.container, self.macs['container'], self.client)
 
+    def request_pieces(self, packets):
+        return with_identification(self.requests(packets), packets[0])
+
+    def reply_pieces(self, packets):
+        return with_identification(self.replies(packets), packets[0])
+
     def hairpin(self, packet):
         """From containers to containers, either way."""
         return exchange([packet], self.container, self.macs['container'], self.container)[0]
@@ -138,6 +145,16 @@ def dnat_rule(front, to, protocol):
         return f'{family} daddr {front.address} dnat {family} to {of}'
     end = f'[{of}]:{to.port}' if family == 'ip6' else f'{of}:{to.port}'
     return f'{family} daddr {front.address} {NFT_PROTOCOLS[protocol]} dport {front.port} dnat {family} to {end}'
+
+
+def with_identification(fragments, sent):
+    """Connection tracking puts fragments together and cuts them again, no larger than they came (frag_max_size). Over IPv6 it
+    does so under an identification of its own (net/ipv6/ip6_output.c, ip6_fragment): here the one that was sent."""
+    if sent[0] >> 4 == 4:
+        return fragments
+    assert {fragment[6] for fragment in fragments} == {IPV6_FRAGMENT}
+    assert len({fragment[44:48] for fragment in fragments}) == 1
+    return [fragment[:44] + sent[44:48] + fragment[48:] for fragment in fragments]
 
 
 def unshare_network():
@@ -194,6 +211,17 @@ class KernelTranscript(Transcript):
         self.step(packet, self.router.reply(raw(packet)), 'reply', reason, front.name, to.name,
                   source or self.family.client)
 
+    def forward_pieces(self, build, reason='known', front=None, to=None, source=None):
+        front, to = front or self.family.http, to or self.family.web(1)
+        packets = [raw(packet) for packet in build(front)]
+        self.router.translate(front, to, protocol_of(packets[0]))
+        self.pieces('forward', reason, packets, self.router.request_pieces(packets), front, to, source)
+
+    def reply_pieces(self, build, reason='endpoint', front=None, to=None, source=None):
+        front, to = front or self.family.http, to or self.family.web(1)
+        packets = [raw(packet) for packet in build(to)]
+        self.pieces('reply', reason, packets, self.router.reply_pieces(packets), front, to, source)
+
     def call(self, build, caller, alias, reason='known', front=None, to=None, source=None):
         front, to = front or self.family.http, to or self.family.web(1)
         packet = build(front, caller)
@@ -207,7 +235,7 @@ class KernelTranscript(Transcript):
         self.step(packet, self.router.hairpin(raw(packet)), 'reply', reason, front.name, to.name, source or caller)
 
 
-EXTENSION_HEADERS = (0, 43, 60)
+EXTENSION_HEADERS = (0, 43, IPV6_FRAGMENT, 60)
 
 
 def protocol_of(packet):

@@ -73,6 +73,21 @@ class Transcript:
         front, to = front or self.family.http, to or self.family.web(1)
         self.step(build(to, alias), build(front, caller), 'reply', reason, front.name, to.name, source or caller)
 
+    def forward_pieces(self, build, reason='known', front=None, to=None, source=None):
+        """A request in fragments, the first one first: `build` makes all of them for the end they go to."""
+        front, to = front or self.family.http, to or self.family.web(1)
+        self.pieces('forward', reason, build(front), build(to), front, to, source)
+
+    def reply_pieces(self, build, reason='endpoint', front=None, to=None, source=None):
+        """An answer in fragments."""
+        front, to = front or self.family.http, to or self.family.web(1)
+        self.pieces('reply', reason, build(to), build(front), front, to, source)
+
+    def pieces(self, verdict, reason, packets, outputs, front, to, source):
+        for number, (packet, output) in enumerate(zip(packets, outputs, strict=True)):
+            self.step(packet, output, verdict, 'fragment' if number else reason, front.name, to.name,
+                      source or self.family.client)
+
     def answer(self, packet, answer, reason, service=None):
         self.step(packet, answer, 'answer', reason, service, source=packet.src)
 

@@ -172,10 +172,10 @@ def fragments(t, f: Family):
     caller, alias = seen(f, f.containers[1]).values()
     into = pieces(f, datagram(f, caller, f.public)), pieces(f, datagram(f, alias, f.web(1).address))
     for number, (packet, expected) in enumerate(zip(*into, strict=True)):
-        t.step(packet, expected, 'forward', 'known' if number else 'chosen', 'web', 'web-1', caller)
+        t.step(packet, expected, 'forward', 'fragment' if number else 'chosen', 'web', 'web-1', caller)
     back = pieces(f, datagram(f, f.web(1).address, alias)), pieces(f, datagram(f, f.public, caller))
-    for packet, expected in zip(*back, strict=True):
-        t.step(packet, expected, 'reply', 'endpoint', 'web', 'web-1', caller)
+    for number, (packet, expected) in enumerate(zip(*back, strict=True)):
+        t.step(packet, expected, 'reply', 'fragment' if number else 'endpoint', 'web', 'web-1', caller)
 
 
 @case('hairpin-closed', BOTH)
