@@ -84,15 +84,10 @@ function chains(tun: string, mark: number): Readonly<Record<string, readonly Fil
       },
       { comment: 'answers from a whole container', rule: 'ip saddr @whole4 goto answer' },
       { comment: 'answers from a whole container, IPv6', rule: 'ip6 saddr @whole6 goto answer' },
-      // Only seen where nothing reassembles: connection tracking does so before this.
-      {
-        comment: 'later fragments',
-        rule: 'ip saddr @containers4 ip frag-off & 0x1fff != 0 goto answer',
-      },
-      {
-        comment: 'later fragments, IPv6',
-        rule: 'ip6 saddr @containers6 frag frag-off != 0 goto answer',
-      },
+      // Later ones have no ports. Each first one goes with them, so that the data plane knows whose they are. Only seen
+      // where nothing reassembles: connection tracking does so before this.
+      { comment: 'fragments', rule: 'ip saddr @containers4 ip frag-off & 0x3fff != 0 goto answer' },
+      { comment: 'fragments, IPv6', rule: 'ip6 saddr @containers6 exthdr frag exists goto answer' },
       { comment: 'echo replies', rule: 'ip saddr @containers4 icmp type echo-reply goto answer' },
       { comment: 'echo replies, IPv6', rule: 'ip6 saddr @containers6 icmpv6 type echo-reply goto answer' },
       // A container's own, and those of routers between it and its bridge.

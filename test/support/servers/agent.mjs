@@ -63,7 +63,8 @@ function udp({ address, port, payload, from, timeoutMs = TIMEOUT_MS }) {
       socket.close()
       act(value)
     }
-    socket.on('error', (error) => settle(reject, error))
+    // EMSGSIZE tells of a smaller MTU on the path, which the next try keeps to.
+    socket.on('error', (error) => error.code === 'EMSGSIZE' || settle(reject, error))
     socket.on('message', (bytes, peer) =>
       settle(resolve, { address: peer.address, port: peer.port, payload: bytes.toString('latin1') }),
     )
