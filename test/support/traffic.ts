@@ -99,6 +99,9 @@ export class Traffic {
     const answer = exchanged(waiting)
     const { protocol, end: at } = headersOf(answer)
     const view = new DataView(answer.buffer)
+    // Of a flow that nobody may have begun.
+    if ([6, 17].includes(protocol) && answer.length >= at + 4 && this.#random.oneIn(12))
+      view.setUint16(at + 2, this.#random.pick(CLIENT_PORTS))
     if (protocol === 6 && answer.length >= at + 20) {
       view.setUint32(at + 4, this.#random.pick([0, 7, 0xffff_ffff, 0xffff_fff0]))
       view.setUint8(at + 13, this.#random.pick([SYN | ACK, SYN | ACK, ACK, ACK | RST, RST, SYN]))
