@@ -149,6 +149,17 @@ def shared_endpoint(t, f: Family):
     t.reply_pieces(answered(f, ident=4), 'flow', **one)
 
 
+@case('fragments-replies-flow', BOTH)
+def replies_flow(t, f: Family):
+    """With `replies: flow` the first fragment tells an answer from what a client of the container's own address gets."""
+    t.configure(f.service(['5000/udp'], replies='flow'))
+    ends = dict(front=end(f), to=f.web(1, 5000))
+    t.forward_pieces(asked(f), 'chosen', **ends)
+    t.reply_pieces(answered(f, ident=3), 'flow', **ends)
+    for packet in answered(f, ident=4, port=40009)(ends['to']):
+        t.passes(packet, 'unknown-flow')
+
+
 @case('fragments-out-of-order', BOTH)
 def out_of_order(t, f: Family):
     """The last fragment first: all ports of the address belong to one service, so it goes where it must go, whatever its port.
