@@ -18,7 +18,7 @@ import { loadKey } from './key.ts'
 import { lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
 import { serveMetrics } from './metrics/server.ts'
-import { networkIntent, readLocalSources, takeDown } from './network/network.ts'
+import { networkIntent, readLocalSources, takeDown, unusableAddresses } from './network/network.ts'
 import { StandingNetwork } from './network/standing.ts'
 import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
@@ -167,8 +167,10 @@ class Daemon {
       })
     const { routes, runDir } = options
     this.#network = new StandingNetwork(routes ? { runDir } : undefined, {
-      wanted: () => this.#config,
-      onStanding: (config) => this.#serve(config),
+      bringUp: async () => {
+        await this.bringUp()
+        await this.#serve()
+      },
       onFailure: (error) => log.error({ error: messageOf(error) }, 'no network for what was discovered'),
     })
   }
@@ -194,8 +196,25 @@ class Daemon {
     return this.#config.interfaces.bridges
   }
 
-  bringUp(): Promise<void> {
-    return this.#network.apply(this.#config)
+  /** Labels may name an address that somebody else has: their services are left out, and keep no other from being served. */
+  async bringUp(): Promise<void> {
+    try {
+      await this.#network.apply(this.#config)
+    } catch (error) {
+      if (!(await this.#refuseAddresses())) throw error
+      await this.#network.apply(this.#config)
+    }
+  }
+
+  async #refuseAddresses(): Promise<boolean> {
+    if (this.#base.docker === undefined) return false
+    const written = new Set(this.#base.services.flatMap(({ addresses }) => addresses))
+    const unusable = await unusableAddresses(networkIntent(this.#config), this.#options)
+    const refused = [...unusable].filter(([address]) => !written.has(address))
+    if (refused.length === 0) return false
+    this.#discovery.refuse(new Map(refused))
+    this.#publish(this.#discovery.merge(this.#base))
+    return true
   }
 
   startFollowing(): void {
@@ -258,8 +277,9 @@ class Daemon {
     this.#network.follow()
   }
 
-  /** The network stands for `config`, or for more when that is no longer the one in force. */
-  async #serve(config: Config): Promise<void> {
+  /** The network stands for the config in force, or for the one that was so when that began. */
+  async #serve(): Promise<void> {
+    const config = this.#config
     this.#dataPlane.useBridges(config.interfaces.bridges)
     const isSame = config.interfaces.bridges.join() === this.#bridges.join()
     const sources = isSame ? this.#sources : await readLocalSources(networkIntent(config))

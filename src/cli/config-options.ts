@@ -23,6 +23,7 @@ const SERVICE_FLAGS = [
   'queues',
   'spin',
   'metrics',
+  'docker',
 ] as const
 
 /** The options by which a command learns its config: --config FILE, or the flags of the one-service case. */
@@ -43,6 +44,7 @@ export const addConfigOptions = (command: Command): Command =>
       'a container: web-1=10.77.0.11:8080, web-1=[fd77::11]:8080 adds its IPv6 address; repeatable',
       collect,
     )
+    .option('--docker [socket]', "serve what the labels of Docker's containers say; nothing else is needed")
     .option('--queues <count>', 'TUN queues, one thread each (default: 1)')
     .option('--spin <time>', 'how long a thread looks again before it sleeps, 0 for never (default: 50us)')
     .option('--metrics <address:port>', 'where Prometheus may ask for metrics, such as 127.0.0.1:9464')

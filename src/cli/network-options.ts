@@ -12,5 +12,5 @@ export const addRunDirOption = (command: Command): Command =>
   )
 
 /** Whether the options name a config: --tun alone only says which set-up is meant. */
-export const isConfigGiven = ({ config, service, container, bridge }: ConfigOptions): boolean =>
-  config !== undefined || service !== undefined || container !== undefined || bridge !== undefined
+export const isConfigGiven = ({ config, service, container, bridge, docker }: ConfigOptions): boolean =>
+  [config, service, container, bridge, docker].some((option) => option !== undefined)

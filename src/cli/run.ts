@@ -23,6 +23,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 const EXAMPLES = `
 Examples:
   onehop run --config /etc/onehop.yaml
+  onehop run --docker
   onehop run --tun onehop0 --bridge br0 --service 203.0.113.10:80/tcp \\
       --container web-1=10.77.0.11:8080 --container web-2=10.77.0.12:8080
 

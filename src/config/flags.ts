@@ -17,6 +17,8 @@ export interface ServiceFlags {
   readonly queues?: string
   readonly spin?: string
   readonly metrics?: string
+  /** True: --docker without a socket. */
+  readonly docker?: string | true
   /** False: --no-hairpin. */
   readonly hairpin?: boolean
 }
@@ -24,23 +26,32 @@ export interface ServiceFlags {
 /** A config from flags, through the same schema as a file's. Throws OnehopError E_CONFIG naming flag and value. */
 export function configFromFlags(flags: ServiceFlags): Config {
   const draft = new Draft()
-  if (!flags.service?.length)
-    draft.refuse('--service', 'missing; expected ADDRESS:PORT/tcp, or --config FILE')
-  if (!flags.bridge?.length) draft.refuse('--bridge', "missing; expected the containers' bridge")
-  if (!flags.container?.length) draft.refuse('--container', `missing; ${CONTAINER}`)
+  const isByLabels = flags.docker !== undefined && !flags.service?.length && !flags.container?.length
+  if (!isByLabels) requireService(flags, draft)
   const value = {
     version: 1,
     interfaces: readInterfaces(flags, draft),
     dataplane: readDataPlane(flags, draft),
     ...(flags.metrics === undefined ? {} : { metrics: draft.from('--metrics', ['metrics'], flags.metrics) }),
     ...(flags.hairpin === false ? { hairpin: 'off' } : {}),
-    services: [readService(flags, draft)],
+    ...(flags.docker === undefined ? {} : { docker: readDocker(flags.docker, draft) }),
+    services: isByLabels ? [] : [readService(flags, draft)],
   }
   draft.throwIfRefused()
   const config = validateConfig(value)
   if (isConfig(config)) return config
   throw configError(config.map((issue) => draft.format(issue)))
 }
+
+function requireService({ service, bridge, container }: ServiceFlags, draft: Draft): void {
+  if (!service?.length)
+    draft.refuse('--service', 'missing; expected ADDRESS:PORT/tcp, or --docker, or --config FILE')
+  if (!bridge?.length) draft.refuse('--bridge', "missing; expected the containers' bridge")
+  if (!container?.length) draft.refuse('--container', `missing; ${CONTAINER}`)
+}
+
+const readDocker = (docker: string | true, draft: Draft): Record<string, unknown> =>
+  docker === true ? {} : { socket: draft.from('--docker', ['docker', 'socket'], docker) }
 
 const isConfig = (config: Config | readonly Issue[]): config is Config => !Array.isArray(config)
 

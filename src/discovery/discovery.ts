@@ -1,3 +1,4 @@
+import type { Address } from '../address.ts'
 import type { Config, ServiceConfig } from '../config/schema.ts'
 import type { SourceConfig } from '../config/sources.ts'
 import { type State, worst } from '../containers/conditions.ts'
@@ -33,6 +34,8 @@ export class Discovery {
   readonly #labels = new Map<string, Feed<LabelledService>>()
   #knownMs: number | undefined
   #problems: ReadonlySet<string> = new Set()
+  /** Public addresses that labels may not have, and why. */
+  #refused: ReadonlyMap<Address, string> = new Map()
   /** As of the last `merge`. */
   #services: ReadonlyMap<string, ServiceConfig> = new Map()
   /** Of containers that a source does not call ready. */
@@ -100,6 +103,11 @@ export class Discovery {
     return [...this.#services.values()]
   }
 
+  /** Labels' services with these addresses are left out, each for its reason, for as long as labels name them. */
+  refuse(addresses: ReadonlyMap<Address, string>): void {
+    this.#refused = new Map([...this.#refused, ...addresses])
+  }
+
   /** What its sources say of a container, as of the last `merge`. */
   stateOf(container: string): State {
     return this.#states.get(container)?.state ?? 'ready'
@@ -144,7 +152,10 @@ export class Discovery {
     if (config.docker === undefined && this.#feeds.size === 0)
       return { config, states: new Map(), problems: [] }
     const labelled = config.docker === undefined ? undefined : this.#labels.get(config.docker.socket)
-    const admitted = admitServices(config, labelled?.items ?? [])
+    const services = labelled?.items ?? []
+    const named = new Set(services.flatMap(({ service }) => service.addresses))
+    this.#refused = new Map([...this.#refused].filter(([address]) => named.has(address)))
+    const admitted = admitServices(config, services, this.#refused)
     const listOf = (service: ServiceConfig) =>
       service.source === undefined
         ? admitted.containers.get(service.name)

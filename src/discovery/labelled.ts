@@ -1,5 +1,6 @@
+import type { Address } from '../address.ts'
 import { checkRules } from '../config/rules.ts'
-import type { Config } from '../config/schema.ts'
+import type { Config, ServiceConfig } from '../config/schema.ts'
 import type { LabelledService } from './docker/labels.ts'
 import type { Discovered } from './source.ts'
 
@@ -11,26 +12,53 @@ export interface Admitted {
   readonly problems: readonly string[]
 }
 
-/** Those that stand beside the config's own and beside each other; of two that exclude each other the first stays. Pure. */
-export function admitServices(config: Config, labelled: readonly LabelledService[]): Admitted {
+/**
+ * Those that stand beside the config's own and beside each other; of two that exclude each other the first stays. None of
+ * them has an address that is `refused` for a reason. Pure.
+ */
+export function admitServices(
+  config: Config,
+  labelled: readonly LabelledService[],
+  refused: ReadonlyMap<Address, string>,
+): Admitted {
   if (labelled.length === 0) return { config, containers: new Map(), problems: [] }
-  const own = config.services.length
+  const usable = labelled.filter(({ service }) => reasonOf(service, refused) === undefined)
+  const issues = issuesOf(config, usable)
+  const admitted = usable.filter((_, i) => !issues.has(i))
+  const services = admitted.map(({ service }) => service)
+  return {
+    config: { ...config, services: [...config.services, ...services] },
+    containers: new Map(admitted.map(({ service, containers }) => [service.name, containers])),
+    problems: [
+      ...labelled.flatMap(({ service }) => problemOf(service, reasonOf(service, refused))),
+      ...usable.flatMap(({ service }, i) => problemOf(service, issues.get(i))),
+    ],
+  }
+}
+
+const reasonOf = ({ addresses }: ServiceConfig, refused: ReadonlyMap<Address, string>): string | undefined =>
+  addresses.map((address) => refused.get(address)).find((reason) => reason !== undefined)
+
+const problemOf = ({ name }: ServiceConfig, reason: string | undefined): readonly string[] =>
+  reason === undefined ? [] : [`service "${name}": ${reason}`]
+
+/** The first rule that each breaks, by its position; other services are called by their names. */
+function issuesOf(config: Config, labelled: readonly LabelledService[]): ReadonlyMap<number, string> {
   const services = [...config.services, ...labelled.map(({ service }) => service)]
+  const nameOf = (text: string, i: string) => {
+    const service = services[Number(i)]
+    return service === undefined ? text : `service "${service.name}"`
+  }
   const issues = checkRules(
     services.map((service, i) => ({ path: ['services', i], service })),
     config,
   )
-  const name = (text: string, i: string) =>
-    services[Number(i)] ? `service "${services[Number(i)]!.name}"` : text
-  const refused = new Map(
+  return new Map(
     issues
       .toReversed()
-      .map(({ path, message }) => [Number(path[1]) - own, message.replace(/services\[([0-9]+)\]/g, name)]),
+      .map(({ path, message }) => [
+        Number(path[1]) - config.services.length,
+        message.replace(/services\[([0-9]+)\]/g, nameOf),
+      ]),
   )
-  const admitted = labelled.filter((_, i) => !refused.has(i))
-  return {
-    config: { ...config, services: [...config.services, ...admitted.map(({ service }) => service)] },
-    containers: new Map(admitted.map(({ service, containers }) => [service.name, containers])),
-    problems: [...refused].map(([i, message]) => `service "${labelled[i]!.service.name}": ${message}`),
-  }
 }

@@ -13,8 +13,7 @@ export function findConflicts(intent: NetworkIntent, host: Host): readonly strin
     ...nameConflicts(intent),
     ...interfaceConflicts(intent, host),
     ...tunConflicts(intent.tun, host),
-    ...addressConflicts(intent, host),
-    ...routeConflicts(intent, host),
+    ...findUnusable(intent, host).values(),
     ...hairpinConflicts(intent, host),
     ...ruleConflicts(intent, host),
     ...filterConflicts(intent.tun, host),
@@ -65,26 +64,31 @@ function tunConflicts(tun: string, host: Host): string[] {
   ]
 }
 
-function addressConflicts({ publicAddresses }: NetworkIntent, host: Host): string[] {
+/** Public addresses that somebody else has or routes, and what is wrong with each. */
+export function findUnusable(
+  { publicAddresses, tun }: NetworkIntent,
+  host: Host,
+): ReadonlyMap<Address, string> {
   const owners = new Map(host.addresses.map(({ local, ifname }) => [parseAddress(local), ifname]))
-  return publicAddresses.flatMap((address) => {
-    const owner = owners.get(address)
-    if (owner === undefined) return []
+  const foreign = host.routes.filter((route) => !isOwnRoute(tun, route))
+  const routes = new Map(foreign.map((route) => [parseAddress(route.dst), route]))
+  const problems = new Map<Address, string>()
+  for (const address of publicAddresses) {
     const text = formatAddress(address)
-    return [
-      `public address ${text} is assigned to ${owner} of this host; expected one that no interface has (ip address delete ${text} dev ${owner})`,
-    ]
-  })
-}
-
-function routeConflicts({ publicAddresses, tun }: NetworkIntent, host: Host): string[] {
-  const wanted = new Set<Address | undefined>(publicAddresses)
-  return host.routes
-    .filter((route) => !isOwnRoute(tun, route) && wanted.has(parseAddress(route.dst)))
-    .map(
-      ({ dst, dev, protocol }) =>
-        `public address ${dst} has a route that onehop did not make for ${tun} (dev ${dev ?? 'none'}, protocol ${protocol ?? 'none'}); expected none (ip route delete ${dst})`,
-    )
+    const owner = owners.get(address)
+    const route = routes.get(address)
+    if (owner !== undefined)
+      problems.set(
+        address,
+        `public address ${text} is assigned to ${owner} of this host; expected one that no interface has (ip address delete ${text} dev ${owner})`,
+      )
+    else if (route !== undefined)
+      problems.set(
+        address,
+        `public address ${route.dst} has a route that onehop did not make for ${tun} (dev ${route.dev ?? 'none'}, protocol ${route.protocol ?? 'none'}); expected none (ip route delete ${route.dst})`,
+      )
+  }
+  return problems
 }
 
 function ruleConflicts({ tun, bridges }: NetworkIntent, host: Host): string[] {

@@ -1,10 +1,10 @@
 import { closeSync, openSync } from 'node:fs'
-import type { Prefix } from '../address.ts'
+import type { Address, Prefix } from '../address.ts'
 import { aliasProblems } from '../config/hairpin.ts'
 import { OnehopError } from '../errors.ts'
 import { applyStep, formatStep } from './apply.ts'
 import { runCommand } from './command.ts'
-import { findConflicts } from './conflicts.ts'
+import { findConflicts, findUnusable } from './conflicts.ts'
 import { filterScript, wantedFilter } from './filter.ts'
 import { type Host, readAddresses, readHost } from './host.ts'
 import type { NetworkIntent } from './intent.ts'
@@ -79,6 +79,14 @@ function requireTunDevice(): void {
 function requireFeasible(intent: NetworkIntent, host: Host): void {
   const conflicts = findConflicts(intent, host)
   if (conflicts.length > 0) throw new OnehopError('E_NETWORK', conflicts.join('\n'))
+}
+
+/** Public addresses that this host or another program has or routes already, and what is wrong with each. */
+export async function unusableAddresses(
+  intent: NetworkIntent,
+  { runDir }: NetworkOptions,
+): Promise<ReadonlyMap<Address, string>> {
+  return findUnusable(intent, await readHost(intent.tun, runDir))
 }
 
 async function applyAll(all: readonly Step[], runDir: string): Promise<void> {

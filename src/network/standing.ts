@@ -2,10 +2,8 @@ import type { Config } from '../config/schema.ts'
 import { bringUp, moveContainers, type NetworkOptions, networkIntent } from './network.ts'
 
 export interface StandingListener {
-  /** The config that the set-up must stand for now. */
-  wanted(): Config
-  /** It stands for `config`. What is thrown counts as the set-up's own failure. */
-  onStanding(config: Config): void | Promise<void>
+  /** Makes it stand for what is wanted when this is called, by `apply`, and takes it into use. */
+  bringUp(): Promise<void>
   /** It could not be made, and is tried again; told when the reason is another than before. */
   onFailure(error: unknown): void
 }
@@ -83,9 +81,7 @@ export class StandingNetwork {
     clearTimeout(this.#retry)
     if (!this.#isFollowing) return
     try {
-      const config = this.#listener.wanted()
-      await this.apply(config)
-      await this.#listener.onStanding(config)
+      await this.#listener.bringUp()
       this.#failure = undefined
     } catch (error) {
       const { message } = error as Error

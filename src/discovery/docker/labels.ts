@@ -18,9 +18,13 @@ const NETWORK_LABEL = 'onehop.network'
 const PREFIX = 'onehop.'
 
 /** Labels that are called otherwise than the service's key in the config; all others have its name. */
-const KEYS: Readonly<Record<string, string>> = { address: 'addresses', port: 'ports', service: 'name' }
+const KEYS: ReadonlyMap<string, string> = new Map([
+  ['address', 'addresses'],
+  ['port', 'ports'],
+  ['service', 'name'],
+])
 const LISTS = ['addresses', 'ports']
-const NUMBERS = ['prefix4', 'prefix6', 'status', 'rise', 'fall', 'port']
+const NUMBERS = ['prefix4', 'prefix6', 'status', 'rise', 'fall', 'port', 'quota']
 /** What labels of a container cannot say of its service. */
 const NO_LABELS = ['containers', 'pins']
 
@@ -90,7 +94,7 @@ const ownLabels = ({ labels }: Watched): readonly (readonly [label: string, text
 /** `onehop.health.path` is `health`, `path`. */
 function pathOf(label: string): string[] {
   const [first = '', ...rest] = label.slice(PREFIX.length).split('.')
-  return [KEYS[first] ?? first, ...rest]
+  return [KEYS.get(first) ?? first, ...rest]
 }
 
 /** No prototype: `onehop.__proto__.x` is an unknown label like any other. */
@@ -117,7 +121,7 @@ function defaultName({ name, labels }: Watched): string {
 
 function describe({ path, message }: Issue): string {
   const [first = '', ...rest] = path.filter((step) => typeof step === 'string')
-  const label = Object.keys(KEYS).find((key) => KEYS[key] === first) ?? first
+  const label = [...KEYS].find(([, key]) => key === first)?.[0] ?? first
   return `label ${[PREFIX.slice(0, -1), label, ...rest].join('.')}: ${message}`
 }
 
