@@ -209,6 +209,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::process>("process"),
                            InstanceMethod<&EngineObject::expire>("expire"),
                            InstanceMethod<&EngineObject::rows>("rows"),
+                           InstanceMethod<&EngineObject::find>("find"),
                            InstanceMethod<&EngineObject::changes>("changes"),
                            InstanceMethod<&EngineObject::put>("put"),
                            InstanceMethod<&EngineObject::forget>("forget"),
@@ -293,6 +294,17 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       RowsOut out(info.Env(), most);
       const onehop::Entries::Listed listed = engine_->rows(cursor, out.room());
       return batch(info.Env(), listed.next, out.take(listed.count));
+    });
+  }
+
+  // find(rows: Uint32Array) → Uint32Array: the entries of their keys
+  Napi::Value find(const Napi::CallbackInfo& info) {
+    const std::span<const onehop::Row> rows = rows_in(info[0]);
+    if (rows.size() > kRowsAtMost)
+      throw Napi::RangeError::New(info.Env(), "rows: expected at most " + std::to_string(kRowsAtMost));
+    return guarded(info, [&] {
+      RowsOut out(info.Env(), static_cast<uint32_t>(rows.size()));
+      return out.take(engine_->find(rows, out.room()));
     });
   }
 

@@ -33,6 +33,7 @@ export interface AddonEngine {
   process(packet: Uint8Array, nowSeconds: number, offload: Offload | undefined): Outcome
   expire(nowSeconds: number): number
   rows(cursor: number, most: number): RowBatch
+  find(rows: Rows): Rows
   changes(position: number, most: number): ChangeBatch
   put(rows: Rows, isWhole: boolean): number
   forget(rows: Rows): number

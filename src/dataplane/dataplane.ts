@@ -57,6 +57,8 @@ export interface Engine {
    * listed, some of it twice. `most`: up to 1,048,576.
    */
   rows(cursor: number, most: number): RowBatch
+  /** The entries of the rows' keys, at most 1,048,576. */
+  find(rows: Rows): Rows
   /** What became of the entries (table/change-log.ts). */
   changes(position: number, most: number): ChangeBatch
   /**

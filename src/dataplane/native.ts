@@ -77,6 +77,10 @@ class NativeDataPlane implements DataPlane {
     return explained(() => this.#engine.rows(cursor, most))
   }
 
+  find(rows: Rows): Rows {
+    return explained(() => this.#engine.find(rows))
+  }
+
   changes(position: number, most: number): ChangeBatch {
     return explained(() => this.#engine.changes(position, most))
   }

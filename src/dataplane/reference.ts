@@ -65,6 +65,10 @@ class ReferenceEngine implements Engine {
     return this.#table?.rows(cursor, most) ?? { next: 0, rows: makeRows(0) }
   }
 
+  find(rows: Rows): Rows {
+    return this.#table?.find(rows) ?? makeRows(0)
+  }
+
   changes(position: number, most: number): ChangeBatch {
     return this.#table?.changes(position, most) ?? { next: position, rows: makeRows(0), isLost: false }
   }

@@ -130,6 +130,18 @@ export class DistributionTable {
     return { next: end === rowCount(this.#listing) ? 0 : end, rows }
   }
 
+  /** The entries of the rows' keys, as many as there are. */
+  find(rows: Rows): Rows {
+    const found = makeRows(rowCount(rows))
+    let count = 0
+    for (let row = 0; row < rowCount(rows); row++) {
+      const { scope, source } = entryOf(rows, row)
+      const entry = this.#entry({ scope, source })
+      if (entry !== undefined) writeEntry(found, count++, { scope, source, ...entry })
+    }
+    return sliceRows(found, 0, count)
+  }
+
   changes = (position: number, most: number) => this.#changes.read(position, most)
 
   /** Makes or replaces entries, quota or not. Returns how many rows found no room; with `isWhole` none is put then. */

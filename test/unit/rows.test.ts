@@ -175,6 +175,13 @@ for (const [name, create] of ENGINES)
       assert.ok(!left.includes(numbered(3).source) && !left.includes(numbered(4).source))
     })
 
+    test('finds the entries of keys', () => {
+      const engine = open(create)
+      engine.put(rowsOf(ENTRY, IPV6, numbered(1)), true)
+      const found = engine.find(rowsOf(numbered(2), { ...IPV6, container: 1, packets: 0 }, ENTRY))
+      assert.deepEqual([...entriesIn(found)], [IPV6, ENTRY])
+    })
+
     test('lists each of 50,000 entries once, in pages', () => {
       const engine = open(create, 50_000)
       const entries = Array.from({ length: 50_000 }, (_, n) => numbered(n))

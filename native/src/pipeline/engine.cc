@@ -152,6 +152,9 @@ class PipelineEngine final : public Engine {
   Entries::Listed rows(uint64_t cursor, std::span<Row> out) const override {
     return tables_ ? tables_->table.entries().list(cursor, out) : Entries::Listed{0, 0};
   }
+  uint32_t find(std::span<const Row> rows, std::span<Row> out) const override {
+    return tables_ ? tables_->table.entries().find(rows, out) : 0;
+  }
   uint64_t put(std::span<const Row> rows, bool is_whole) override {
     check_rows(rows);
     Entries& entries = tables().table.entries();

@@ -108,6 +108,7 @@ class Engine {
   // Control thread. The table's rows, many at a time; entries.h says what each promises. Rows that are put or forgotten
   // are checked first: std::invalid_argument names the first that is none, and std::logic_error says that there is no
   // table before the first publish.
+  virtual uint32_t find(std::span<const Row> rows, std::span<Row> out) const = 0;
   virtual Entries::Listed rows(uint64_t cursor, std::span<Row> out) const = 0;
   virtual uint64_t put(std::span<const Row> rows, bool is_whole) = 0;
   virtual uint64_t forget(std::span<const Row> rows) = 0;

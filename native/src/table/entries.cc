@@ -315,6 +315,17 @@ Entries::Listed Entries::list(uint64_t cursor, std::span<Row> out) const {
   return {0, count};
 }
 
+uint32_t Entries::find(std::span<const Row> rows, std::span<Row> out) const {
+  uint32_t count = 0;
+  for (const Row& row : rows) {
+    const SourceKey key = row.key();
+    EntryValue value;
+    const uint64_t at = lookup(key, value);
+    if (at != kNone && read(at, out[count]) && out[count].key() == key) count++;
+  }
+  return count;
+}
+
 // A slot that is being written is read again: what is there all the time must not be missed.
 bool Entries::read(uint64_t at, Row& row) const {
   for (int attempt = 0; attempt < kAttempts; attempt++) {

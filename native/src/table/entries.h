@@ -81,6 +81,9 @@ class Entries {
   template <typename IdleOf>
   uint64_t expire(uint32_t now, IdleOf idle_of);
 
+  // The entries of the rows' keys, as many as there are; `out` has room for all.
+  uint32_t find(std::span<const Row> rows, std::span<Row> out) const;
+
   struct Listed {
     uint64_t next;   // the cursor to go on from; 0 at the end
     uint32_t count;  // rows that were written
