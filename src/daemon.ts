@@ -13,6 +13,7 @@ import { openEchoSocket } from './dataplane/echo.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
 import { type ContainerChange, changesBetween } from './discovery/changes.ts'
 import { Discovery, type SourceTurn } from './discovery/discovery.ts'
+import { TableOperator } from './entries/operator.ts'
 import { OnehopError } from './errors.ts'
 import { loadKey } from './key.ts'
 import { lockTun } from './lock.ts'
@@ -20,6 +21,7 @@ import { flushLog, openLog } from './log.ts'
 import { serveMetrics } from './metrics/server.ts'
 import { networkIntent, readLocalSources, takeDown, unusableAddresses } from './network/network.ts'
 import { StandingNetwork } from './network/standing.ts'
+import { Pins } from './pins.ts'
 import { Identities } from './pipeline/identities.ts'
 import type { ContainerState } from './pipeline/snapshot.ts'
 import { scopesOf } from './scope.ts'
@@ -127,6 +129,8 @@ class Daemon {
   readonly #identities = new Identities()
   readonly #store: Store | undefined
   readonly #compiler: Compiler
+  readonly #pins: Pins
+  readonly table: TableOperator
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -157,6 +161,15 @@ class Daemon {
     this.#compiler = new Compiler(this.#identities, key)
     this.#base = options.config
     this.#config = options.config
+    this.#pins = new Pins(options.storePath && `${options.storePath}.pins`)
+    this.table = new TableOperator({
+      table: dataPlane,
+      identities: this.#identities,
+      pins: this.#pins,
+      clock: { nowSeconds, zeroMs },
+      config: () => this.#pins.applied(this.#config),
+      publish: () => this.#publish(),
+    })
     if (options.storePath !== undefined)
       this.#store = new Store({
         path: options.storePath,
@@ -186,8 +199,11 @@ class Daemon {
     this.#publish(this.#discovery.merge(base), sources)
   }
 
-  /** What the store has of the config's sources; from here on it follows the table. */
+  /** The operator's pins, and what the store has of the config's sources; from here on it follows the table. */
   async restore(): Promise<void> {
+    const fault = await this.#pins.load()
+    if (fault !== undefined) this.#log.error({ error: fault }, 'no pins of the operator')
+    this.#publish()
     await this.#store?.restore(scopesOf(this.#config, this.#identities))
     this.#store?.start()
   }
@@ -231,7 +247,9 @@ class Daemon {
     this.#waiting = this.#network.missing(config)
     this.#health.update(config)
     const nowMs = performance.now()
-    this.#dataPlane.publish(this.#compiler.compile(config, this.#conditions(), nowMs, sources))
+    this.#dataPlane.publish(
+      this.#compiler.compile(this.#pins.applied(config), this.#conditions(), nowMs, sources),
+    )
     this.#publishAt(this.#compiler.dueMs, nowMs)
     this.#sources = sources
     this.#config = config

@@ -4,10 +4,12 @@ import fastify from 'fastify'
 import { OnehopError } from '../errors.ts'
 import { type ContainersSource, serveContainers } from './containers.ts'
 import type { Status } from './status.ts'
+import { serveTable, type TableSource } from './table.ts'
 
 /** What the API may ask of the daemon. */
 export interface ApiSource {
   readonly containers: ContainersSource
+  readonly table: TableSource
   status(): Status
 }
 
@@ -34,6 +36,7 @@ export async function serveApi(socketPath: string, source: ApiSource): Promise<A
   })
   server.get('/v1/status', () => source.status())
   serveContainers(server, source.containers)
+  serveTable(server, source.table)
   try {
     mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 })
     removeStaleSocket(socketPath)

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { LONGEST_DEADLINE_MS, type Standing } from '../containers/container-list.ts'
 import { OnehopError } from '../errors.ts'
+import { readBody } from './body.ts'
 
 /** What may be asked of the container list. What changes it throws E_USAGE for a name it does not have. */
 export interface ContainersSource {
@@ -43,10 +44,4 @@ export function serveContainers(server: FastifyInstance, source: ContainersSourc
   post('drain', drain, (body) => source.drain(body.names, body.deadlineMs))
   post('undrain', undrain, (body) => source.undrain(body.names))
   post('weight', weight, (body) => source.weigh(body.names, body.weight))
-}
-
-function readBody<Body>(schema: z.ZodType<Body>, body: unknown): Body {
-  const read = schema.safeParse(body)
-  if (read.success) return read.data
-  throw new OnehopError('E_USAGE', read.error.issues.map(({ message }) => message).join('; '))
 }

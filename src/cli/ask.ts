@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type IncomingHttpHeaders, request } from 'node:http'
 import type { Command } from 'commander'
 import { CONFIG_DEFAULTS } from '../config/schema.ts'
 import { OnehopError } from '../errors.ts'
@@ -22,22 +22,36 @@ const TIMEOUT_MS = 5_000
 const LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
 
 /**
- * GETs `path` from the daemon, or POSTs `body` to it. Throws E_DAEMON when none answers with JSON, E_USAGE when it
- * refuses what it was asked.
+ * GETs `path` from the daemon, or POSTs `body` to it: bytes as they are, anything else as JSON. `patienceMs`: how long it
+ * may be silent. Throws E_DAEMON when none answers with JSON, E_USAGE when it refuses what it was asked.
  */
-export async function askDaemon(options: DaemonOptions, path: string, body?: unknown): Promise<unknown> {
+export async function askDaemon(
+  options: DaemonOptions,
+  path: string,
+  body?: unknown,
+  patienceMs = TIMEOUT_MS,
+): Promise<unknown> {
+  const { bytes, asked } = await ask(options, path, body, patienceMs)
+  return readJson(bytes.toString(), asked)
+}
+
+/** The same for an answer in bytes, with its headers. */
+export const askDaemonForBytes = (options: DaemonOptions, path: string, body: unknown) =>
+  ask(options, path, body, TIMEOUT_MS)
+
+async function ask(options: DaemonOptions, path: string, body: unknown, patienceMs: number) {
   const socketPath = options.socket ?? socketPathOf(options.runDir, options.tun)
-  const answer = await send(socketPath, path, body).catch((cause: NodeJS.ErrnoException) => {
+  const answer = await send(socketPath, path, body, patienceMs).catch((cause: NodeJS.ErrnoException) => {
     throw new OnehopError('E_DAEMON', `${socketPath}: ${cause.code ?? cause.message}: ${remedyOf(cause)}`, {
       cause,
     })
   })
   const asked = `${socketPath}: ${body === undefined ? 'GET' : 'POST'} ${path}`
-  const value = readJson(answer.body, asked)
-  if (answer.status === 400) throw new OnehopError('E_USAGE', messageIn(value))
+  if (answer.status === 400)
+    throw new OnehopError('E_USAGE', messageIn(readJson(answer.bytes.toString(), asked)))
   if (answer.status !== 200)
     throw new OnehopError('E_DAEMON', `${asked} answers ${answer.status}; expected 200`)
-  return value
+  return { ...answer, asked }
 }
 
 function readJson(text: string, asked: string): unknown {
@@ -56,11 +70,18 @@ function remedyOf({ code }: NodeJS.ErrnoException): string {
   return 'the daemon does not answer as it should'
 }
 
-function send(socketPath: string, path: string, body: unknown): Promise<{ status: number; body: string }> {
+interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly bytes: Buffer
+}
+
+function send(socketPath: string, path: string, body: unknown, patienceMs: number): Promise<Answer> {
   const method = body === undefined ? 'GET' : 'POST'
-  const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+  const type = body instanceof Uint8Array ? 'application/octet-stream' : 'application/json'
+  const headers = body === undefined ? {} : { 'content-type': type }
   return new Promise((resolve, reject) => {
-    const options = { socketPath, path, method, headers, timeout: TIMEOUT_MS, agent: false }
+    const options = { socketPath, path, method, headers, timeout: patienceMs, agent: false }
     const asking = request(options, (answer) => {
       const chunks: Buffer[] = []
       let length = 0
@@ -71,11 +92,11 @@ function send(socketPath: string, path: string, body: unknown): Promise<{ status
       })
       answer.on('error', reject)
       answer.on('end', () =>
-        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, bytes: Buffer.concat(chunks) }),
       )
     })
-    asking.on('timeout', () => asking.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)))
+    asking.on('timeout', () => asking.destroy(new Error(`no answer within ${patienceMs / 1000} s`)))
     asking.on('error', reject)
-    asking.end(body === undefined ? undefined : JSON.stringify(body))
+    asking.end(body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body))
   })
 }

@@ -17,7 +17,7 @@ export interface CliInput {
 const EXIT_DEFECT = 70
 
 /** Each is one file here, exporting `addRunCommand(program, context)` and so on; help lists them in this order. */
-const COMMANDS = ['run', 'routes', 'status', 'containers', 'doctor', 'check', 'replay'] as const
+const COMMANDS = ['run', 'routes', 'status', 'containers', 'table', 'doctor', 'check', 'replay'] as const
 
 /** Runs one command line to its end and returns the exit code. Never throws. */
 export async function runCli({ argv, env, stdout, stderr }: CliInput): Promise<number> {

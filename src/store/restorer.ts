@@ -1,18 +1,7 @@
+import { type TableClock, translator } from '../entries/translate.ts'
 import type { Scopes } from '../scope.ts'
 import type { TableRecord } from '../table/record.ts'
-import {
-  containerOf,
-  isGone,
-  RESTORED,
-  ROW_WORDS,
-  type Rows,
-  rowCount,
-  scopeOf,
-  seenOf,
-  sinceOf,
-  sliceRows,
-  sourceOf,
-} from '../table/rows.ts'
+import { isGone, type Rows, rowCount, scopeOf, sliceRows, sourceOf } from '../table/rows.ts'
 
 export interface Restored {
   readonly entries: number
@@ -25,13 +14,6 @@ export interface Restored {
 export interface RestoringTable {
   put(rows: Rows, isWhole: boolean): number
   forget(rows: Rows): number
-}
-
-/** What the data planes count in, and what the store counts in. */
-export interface TableClock {
-  nowSeconds(): number
-  /** When `nowSeconds` was 0, in milliseconds since 1970. */
-  zeroMs(): number
 }
 
 /**
@@ -57,7 +39,7 @@ export class Restorer {
   /** The record's rows are changed. */
   add(record: TableRecord): void {
     const { rows } = record
-    const translate = translator(record, this.#known, this.#clock)
+    const translate = translator(record, this.#known, this.#clock, SEEN_LATE_SECONDS)
     let start = 0
     let isPut = false
     for (let row = 0; row < rowCount(rows); row++) {
@@ -89,37 +71,3 @@ export class Restorer {
     else this.#dropped.delete(key)
   }
 }
-
-/** No scope has this number: a row that bears it is of no entry. */
-const NO_SCOPE = 0
-
-/** Gives a row this process's numbers and times. False when its container or its scope is gone. */
-function translator(
-  { rows, scopes, containers, zeroMs }: TableRecord,
-  known: Scopes,
-  clock: TableClock,
-): (row: number) => boolean {
-  const now = clock.nowSeconds()
-  const later = Math.round((zeroMs - clock.zeroMs()) / 1000)
-  const places = new Map(
-    [...scopes].flatMap(([id, name]) => {
-      const found = known.get(name)
-      if (found === undefined) return []
-      const own = [...containers].map(([old, title]) => [old, found.containers.get(title)] as const)
-      return [[id, { scope: found.scope, containers: new Map(own) }] as const]
-    }),
-  )
-  return (row) => {
-    const at = row * ROW_WORDS
-    const place = places.get(scopeOf(rows, row))
-    const container = place?.containers.get(containerOf(rows, row))
-    rows[at + 4] = (place?.scope ?? NO_SCOPE) * 2 + (rows[at + 4]! & 1)
-    rows[at + 5] = (container ?? 0) + RESTORED
-    rows[at + 6] = clampTime(sinceOf(rows, row) + later, now)
-    rows[at + 7] = clampTime(seenOf(rows, row) + later + SEEN_LATE_SECONDS, now)
-    return container !== undefined
-  }
-}
-
-/** Not in the future, whatever became of the wall clock, and not before what 32 bits reach back to. */
-const clampTime = (seconds: number, now: number): number => Math.max(-(2 ** 31), Math.min(seconds, now))

@@ -1,16 +1,11 @@
 import { readdirSync, renameSync } from 'node:fs'
 import type { Logger } from 'pino'
+import type { TableClock } from '../entries/translate.ts'
 import type { Scopes } from '../scope.ts'
 import type { ChangeBatch } from '../table/change-log.ts'
 import { decodeRecord, encodeRecord, isUnreadable, type Names } from '../table/record.ts'
 import { type Rows, rowCount } from '../table/rows.ts'
-import {
-  type Restored,
-  Restorer,
-  type RestoringTable,
-  SEEN_LATE_SECONDS,
-  type TableClock,
-} from './restorer.ts'
+import { type Restored, Restorer, type RestoringTable, SEEN_LATE_SECONDS } from './restorer.ts'
 import { type StoreFailure, StoreProcess } from './store-process.ts'
 
 export interface StoredTable extends RestoringTable {

@@ -12,6 +12,7 @@ import { Identities } from '../../src/pipeline/identities.ts'
 import { codeOf } from '../../src/pipeline/outcome.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
 import { onehop } from '../support/cli.ts'
+import { Operated } from '../support/operated.ts'
 
 const CONFIG = parseConfig(
   `version: 1
@@ -79,6 +80,7 @@ const serve = async () => {
   const list = new ContainerList(() => {})
   api = await serveApi(path, {
     status: exampleStatus,
+    table: new Operated(`version: 1\ninterfaces: {bridges: [br0]}\nservices: []\n`).operator,
     containers: {
       list: () => list.standings(CONFIG),
       drain: (names, deadlineMs) => list.drain(CONFIG, names, deadlineMs),

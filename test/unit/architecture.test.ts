@@ -19,7 +19,9 @@ const TYPESCRIPT: Allowed = {
   containers: ['address', 'config', 'errors'],
   scope: ['address', 'config', 'pipeline'],
   compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'scope', 'table'],
-  store: ['scope', 'table'],
+  entries: ['address', 'config', 'errors', 'pins', 'pipeline', 'scope', 'table'],
+  pins: ['address', 'config', 'errors'],
+  store: ['entries', 'scope', 'table'],
   dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
 }
 
