@@ -235,7 +235,7 @@ void mutate_order(Steps& steps, uint8_t* first, Chance& chance) {
   steps.insert(place, added, sizeof added);
 }
 
-// Publishing takes as long as all the rest together, and mutations of one input that does it would all do it.
+// Publishing takes as long as dozens of packets, and mutations of one input that does it would all do it.
 void drop_publishing(Steps& steps) {
   for (size_t step = 0; step < steps.count(); step++)
     if (steps.kind(step) == StepKind::kPublish) return steps.erase(step);
@@ -250,7 +250,7 @@ size_t mutate(const World& world, uint8_t* input, size_t length, size_t most, ui
   if (chance.one_in(16)) return mutate_bytes(input, length, most);
   if (chance.one_in(32)) input[chance.below(kInputHeader)] = chance.byte();
   Steps steps(input, length, most);
-  if (!chance.one_in(8)) drop_publishing(steps);
+  if (!chance.one_in(64)) drop_publishing(steps);
   const size_t step = steps.count() == 0 ? 0 : chance.below(steps.count());
   if (steps.count() == 0 || chance.one_in(3))
     mutate_order(steps, input + kInputHeader, chance);

@@ -16,7 +16,7 @@ const Hop kNeighbour{kBridge, {.is_v6 = false, .bytes = {10, 77, 0, 11}}};
 const Hop kGateway{kBridge, {.is_v6 = true, .bytes = {0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}};
 const std::vector<ContainerRoute> kRoutes{{1, false, kNeighbour, 0}, {2, true, kGateway, 1280}};
 
-Link bridge() { return {.interface = kBridge, .name = "br0", .is_ethernet = true, .is_removed = false, .address = {}}; }
+Link bridge() { return {.interface = kBridge, .name = "br0", .is_ethernet = true, .is_removed = false, .mtu = 1500, .address = {}}; }
 
 void hear(NeighbourTable& table, const NetlinkMessage& message) {
   is_routing_change(message);
@@ -41,7 +41,8 @@ void check(const NeighbourTable& table) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t length) {
-  NeighbourTable table({"br0"});
+  NeighbourTable table;
+  table.use_bridges({"br0"});
   table.set_bridge("br0", bridge());
   table.set_routes(kRoutes);
   size_t messages = 0;
