@@ -147,8 +147,10 @@ EndpointWays SnapshotLookup::ways_at(const AddressWays& ways, uint8_t protocol, 
 EndpointWays SnapshotLookup::ways_to_all_ports(const ParsedPacket& packet) const {
   const auto* found = endpoints_.find(address_key(packet.source, packet.is_v6));
   if (found == nullptr) return {};
-  const auto [first, last] = std::ranges::equal_range(**found, packet.protocol, {}, &EndpointWay::protocol);
-  return {std::span(first, last), ways_at(**found, 0, 0).every};
+  const std::span<const EndpointWay> exact(
+      std::ranges::lower_bound(**found, packet.protocol, {}, &EndpointWay::protocol),
+      std::ranges::upper_bound(**found, packet.protocol, {}, &EndpointWay::protocol));
+  return {exact, ways_at(**found, 0, 0).every};
 }
 
 // So that a packet to a container looks the endpoint up only where that can matter. A service's own members and those of
