@@ -228,9 +228,9 @@ void mutate_order(Steps& steps, uint8_t* first, Chance& chance) {
     return;
   }
   constexpr StepKind kKinds[] = {StepKind::kAnswer, StepKind::kAnswer, StepKind::kFollow, StepKind::kFollow,
-                                 StepKind::kError,  StepKind::kTime,   StepKind::kExpire, StepKind::kPublish};
+                                 StepKind::kError,  StepKind::kError,  StepKind::kTime,   StepKind::kExpire};
   const auto argument = [&chance] { return chance.one_in(2) ? uint8_t{0} : chance.byte(); };
-  const auto kind = static_cast<uint8_t>(kKinds[chance.below(8)]);
+  const auto kind = static_cast<uint8_t>(chance.one_in(64) ? StepKind::kPublish : kKinds[chance.below(8)]);
   const uint8_t added[kStepHeader] = {kind, argument(), argument(), argument()};
   steps.insert(place, added, sizeof added);
 }
