@@ -411,6 +411,7 @@ class Daemon {
     const sources = this.#sources
     try {
       await this.adopt(next)
+      this.#network.renew()
       await this.bringUp()
     } catch (error) {
       this.#base = previous

@@ -64,6 +64,10 @@ test('one on a network of its own, found with its bridge, and one that is publis
   assert.deepEqual([bridges.length, bridges.includes('docker0')], [2, true])
   const served = await Promise.all(Array.from({ length: 30 }, (_, n) => who(n)))
   assert.deepEqual([...new Set(served)].sort(), ['web-1', 'web-2'])
+  await untilTrue(async () => {
+    const { neighboursResolved, neighboursWanted } = (await daemon.status<Status>()).io
+    return neighboursWanted === 3 && neighboursResolved === 3
+  }, 'frames go straight to both bridges: three addresses')
   const published = await agent.who('http://198.18.0.1:8888/', { from: clientAddress(1) })
   assert.equal(published.container, 'web-2')
 })

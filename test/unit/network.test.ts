@@ -12,6 +12,7 @@ import type { Journal } from '../../src/network/journal.ts'
 import { numbersOf } from '../../src/network/numbers.ts'
 import { EMPTY_SETUP, standingSetup, wantedSetup } from '../../src/network/setup.ts'
 import { localSources } from '../../src/network/sources.ts'
+import { keepBridges } from '../../src/network/standing.ts'
 import { steps } from '../../src/network/transition.ts'
 
 function intentOf(services: readonly unknown[], interfaces: Record<string, unknown> = {}): NetworkIntent {
@@ -335,3 +336,10 @@ test('of a batch, the line that failed is named', () =>
     code: 'E_NETWORK',
     message: /^ip link show nosuch0: Device "nosuch0" does not exist/,
   }))
+
+test('a bridge that nobody needs any more stays until the set-up is made anew; one that is new has it made', () => {
+  const two = intentOf([WEB], { bridges: ['br0', 'br1'] })
+  assert.deepEqual(keepBridges(intentOf([WEB], { bridges: ['br1'] }), two), two)
+  const other = intentOf([WEB], { bridges: ['br1', 'br2'] })
+  assert.equal(keepBridges(other, two), other)
+})
