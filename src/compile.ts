@@ -1,4 +1,5 @@
 import { distinctPrefixes, type Prefix } from './address.ts'
+import { type PackedPins, packPins } from './compile/pins.ts'
 import { compileService, type ScopeLimits } from './compile/service.ts'
 import { nextStepMs, type Starts, startsOf } from './compile/slow-start.ts'
 import type { Config, ServiceConfig } from './config/schema.ts'
@@ -21,6 +22,7 @@ interface Compiled {
   readonly config: ServiceConfig
   readonly service: SnapshotService
   readonly starts: Starts
+  readonly pins: PackedPins
   /** When it changes by itself. */
   readonly dueMs: number
 }
@@ -94,9 +96,10 @@ export class Compiler {
     }
     const limitsOf = (scope: string) => limits.get(scope) ?? limitsOfOne(config)
     const starts = startsOf(config, conditions, before, nowMs)
-    const parts = { identities: this.#identities, key: this.#key, conditions, starts, nowMs, limitsOf }
+    const pins = packPins(config.pins, config.pinFile, before?.pins)
+    const parts = { identities: this.#identities, key: this.#key, conditions, starts, pins, nowMs, limitsOf }
     const dueMs = nextStepMs(starts, config.slowStartMs, nowMs) ?? Infinity
-    const compiled = { config, service: compileService(config, parts), starts, dueMs }
+    const compiled = { config, service: compileService(config, parts), starts, pins, dueMs }
     this.#compiled.set(config.name, compiled)
     return compiled
   }

@@ -142,7 +142,7 @@ function canonical(text: string): string {
 
 const toConfig = ({ source, container }: OperatorPin): PinConfig => ({
   source: parsePrefix(source)!,
-  container,
+  containers: [container],
 })
 
 function withPins(service: ServiceConfig, own: readonly OperatorPin[]): ServiceConfig {

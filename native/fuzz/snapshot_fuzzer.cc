@@ -27,9 +27,16 @@ void look_up(const SnapshotLookup& lookup, const Address& address, bool is_v6, u
 void look_up_all(const SnapshotLookup& lookup, const Service& service) {
   for (const auto& ring : service.ring)
     for (const uint16_t row : *ring) fuzz::expect(row < service.members.size(), "a row leads to a member");
+  for (const PinSet& set : service.pin_sets)
+    for (const Ring& ring : set.ring)
+      for (const uint16_t row : ring) fuzz::expect(row < service.members.size(), "a pin's row leads to a member");
   for (const Front& front : service.fronts) {
     look_up(lookup, front.address, front.is_v6, front.protocol, front.port);
-    service.pinned(front.address, front.is_v6);
+    if (front.has_pins)
+      service.pins->for_each_covering(front.address, front.is_v6, [&](uint16_t number) {
+        fuzz::expect(number < service.pin_sets.size(), "a pin leads to a set");
+        return false;
+      });
     for (const Member& member : service.members)
       look_up(lookup, member.address[front.is_v6], front.is_v6, front.protocol, member.port);
   }

@@ -7,6 +7,7 @@ import type { Identities } from '../pipeline/identities.ts'
 import type { Front, Member, SnapshotService } from '../pipeline/snapshot.ts'
 import { scopeName } from '../scope.ts'
 import { siphash } from '../table/siphash.ts'
+import type { PackedPins } from './pins.ts'
 import { effectiveWeights } from './shares.ts'
 import { type Starts, stepsDone } from './slow-start.ts'
 
@@ -29,12 +30,13 @@ export interface Circumstances {
   readonly key: Uint8Array
   readonly conditions: Conditions
   readonly starts: Starts
+  readonly pins: PackedPins
   readonly nowMs: number
   readonly limitsOf: LimitsOf
 }
 
 export function compileService(service: ServiceConfig, circumstances: Circumstances): SnapshotService {
-  const { identities, key } = circumstances
+  const { identities, key, pins } = circumstances
   return {
     id: identities.service(service.name),
     name: service.name,
@@ -45,11 +47,7 @@ export function compileService(service: ServiceConfig, circumstances: Circumstan
     empty: service.empty,
     replies: service.replies,
     members: compileMembers(service, circumstances),
-    pins: service.pins.map((pin) => ({
-      prefix: pin.source.address,
-      length: pin.source.length,
-      container: identities.container(pin.container),
-    })),
+    pins: { table: pins.table, sets: pins.sets.map((names) => names.map(identities.container)) },
     fronts: service.addresses.flatMap((address) => compileFronts(service, address, circumstances)),
   }
 }

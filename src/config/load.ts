@@ -1,7 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { OnehopError } from '../errors.ts'
 import { type ConfigDocument, type Fault, readDocument } from './document.ts'
 import { configError, formatPath, type Issue } from './issue.ts'
+import { withPinFiles } from './pin-file.ts'
 import type { Config } from './schema.ts'
 import { validateConfig } from './validate.ts'
 
@@ -10,7 +12,7 @@ export const LARGEST_CONFIG_BYTES = 16 * 1024 * 1024
 
 /** Reads and validates a config file. Throws OnehopError E_CONFIG that names every fault's line and column. */
 export function loadConfig(path: string): Config {
-  return parseConfig(decode(readFile(path), path), path)
+  return withPinFiles(parseConfig(decode(readFile(path), path), path), dirname(path))
 }
 
 /** The same from text; `fileName` is what errors call it. */

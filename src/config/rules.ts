@@ -7,6 +7,7 @@ import {
   type ContainerConfig,
   type HairpinConfig,
   type InterfacesConfig,
+  type PinConfig,
   type PortRule,
   protocolsOf,
   type ServiceConfig,
@@ -168,11 +169,19 @@ function checkPinned({ pins, containers, name, source }: ServiceConfig, path: Pa
   if (source !== undefined) return []
   const known = new Set(containers.map((container) => container.name))
   return pins.flatMap((pin, i) =>
-    known.has(pin.container)
-      ? []
-      : [issue([...path, 'pins', i, 'container'], `"${pin.container}" is no container of service "${name}"`)],
+    pin.containers
+      .filter((container) => !known.has(container))
+      .map((container) =>
+        issue(
+          [...path, 'pins', i, ...placeOf(container, pin)],
+          `"${container}" is no container of service "${name}"`,
+        ),
+      ),
   )
 }
+
+const placeOf = (container: string, { containers }: PinConfig): Path =>
+  containers.length === 1 ? ['container'] : ['containers', containers.indexOf(container)]
 
 /** One address, protocol and port leads to one service. `all` beside single ports is fine: the port wins. */
 function checkFronts(services: readonly PlacedService[]): Iterable<Issue> {

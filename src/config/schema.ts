@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Address, formatAddress, isAddress4, type Prefix } from '../address.ts'
+import { PrefixTable } from '../prefix-table.ts'
 import { parseAddress, parsePrefix, unusableKind } from './address.ts'
 import { parseDurationUs } from './duration.ts'
 import { DOCKER_SOCKET, type SourceConfig, socketPath, sourceSchema } from './sources.ts'
@@ -82,6 +83,8 @@ export interface ServiceConfig {
   /** No container's part of the new sources is above this, from 0 to 1; undefined: no bound. */
   readonly maximumShare?: number | undefined
   readonly pins: readonly PinConfig[]
+  /** More of them, from a file; undefined: there is none. */
+  readonly pinFile?: PinFile | undefined
   /** Sources remembered at most; undefined: as many as the table has room for. */
   readonly quota?: number | undefined
   /** What a client gets when no container can take it. */
@@ -161,7 +164,18 @@ export interface AffinityConfig {
 
 export interface PinConfig {
   readonly source: Prefix
-  readonly container: string
+  /** One, or several that share the sources. */
+  readonly containers: readonly string[]
+}
+
+/** What `pinsFrom` names: src/config/pin-file.ts. */
+export interface PinFile {
+  /** As it is written in the config. */
+  readonly name: string
+  /** Empty until it has been read. */
+  readonly table: PrefixTable
+  /** By the table's numbers. */
+  readonly sets: readonly (readonly string[])[]
 }
 
 /**
@@ -481,7 +495,24 @@ function questionOf(given: GivenQuestion): HealthQuestion {
   }
 }
 
-const pin = mapping({ source: prefix, container: name })
+const pin = mapping({
+  source: prefix,
+  container: name.optional(),
+  containers: list(name, 'a list such as [web-1, web-2]').min(1, 'at least one container').optional(),
+}).transform(({ source, container: one, containers = [] }, context): PinConfig => {
+  if ((one === undefined) === (containers.length === 0))
+    context.issues.push({
+      code: 'custom',
+      input: source,
+      message: 'either container or containers',
+      path: ['container'],
+    })
+  return { source, containers: one === undefined ? containers : [one] }
+})
+
+const pinFile = text('a path, relative to the config', (value): PinFile | undefined =>
+  value === '' ? undefined : { name: value, table: new PrefixTable(), sets: [] },
+)
 
 const slowStart = text('a time such as 30s or 5m, from 1s to 1h', (value) => {
   const us = parseDurationUs(value)
@@ -517,15 +548,17 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   slowStart: slowStart.optional(),
   maximumShare: percent(1, 99).optional(),
   pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),
+  pinsFrom: pinFile.optional(),
   quota: integer(1, MOST_ENTRIES).optional(),
   empty: oneOf('reject', 'drop').default('reject'),
   replies: oneOf('endpoint', 'flow').default('endpoint'),
 }).transform(
-  ({ containers: { containers, source }, slowStart: slowStartMs, ...given }): ServiceConfig => ({
+  ({ containers: { containers, source }, slowStart: slowStartMs, pinsFrom, ...given }): ServiceConfig => ({
     ...given,
     containers,
     source,
     slowStartMs,
+    pinFile: pinsFrom,
   }),
 )
 

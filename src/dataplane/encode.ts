@@ -5,7 +5,6 @@ import {
   type Front,
   type Hairpin,
   type Member,
-  type Pin,
   type Snapshot,
   type SnapshotService,
 } from '../pipeline/snapshot.ts'
@@ -22,10 +21,11 @@ import {
  * | source | is v6 u8, length u8, prefix |
  * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), algorithm u8 (position in ALGORITHMS), seed u32, members, pins, fronts |
  * | member | container's id u32, state u8 (position in STATES), has address4 u8, has address6 u8, port u16, weight4 u16, weight6 u16, name text, address4, address6 |
- * | pin | is v6 u8, length u8, member u16 (position in members), prefix |
+ * | pins | kind u8 (0 none, 1 those of the same service in the snapshot before, 2 given), and if given rows4 and rows6: their bytes as src/prefix-table.ts has them, lengths u32; unless none, sets |
+ * | set | list of members u16 (positions in members) |
  * | front | is v6 u8, protocol u8, port u16, target u16, scope u32, idle seconds u32, quota u32 (2^32 - 1: none), address |
  *
- * A pin to a container that is no member can never be used and is left out. Ids and scopes are below 2^24; the decoder
+ * A container of a pin that is no member can never be used and is left out. Ids and scopes are below 2^24; the decoder
  * refuses others.
  */
 export function encodeUpdate(snapshot: Snapshot, changes: Changes): Uint8Array {
@@ -37,20 +37,30 @@ export function encodeUpdate(snapshot: Snapshot, changes: Changes): Uint8Array {
   writeHairpin(writer, snapshot.hairpin)
   writer.boolean(changes.isWhole)
   writer.list(changes.gone, (id) => writer.u32(id))
-  writer.list(changes.services, (service) => writeService(writer, service))
+  writer.list(changes.services, (changed) => writeService(writer, changed))
   return writer.written()
 }
 
 /** A snapshot with none before it. */
 export const encodeSnapshot = (snapshot: Snapshot): Uint8Array =>
-  encodeUpdate(snapshot, { isWhole: true, gone: [], services: snapshot.services })
+  encodeUpdate(snapshot, {
+    isWhole: true,
+    gone: [],
+    services: snapshot.services.map((service) => ({ service, hasKnownPins: false })),
+  })
 
 /** What is to be told of a snapshot when another is known. */
 export interface Changes {
   readonly isWhole: boolean
   /** Ids. */
   readonly gone: readonly number[]
-  readonly services: readonly SnapshotService[]
+  readonly services: readonly ChangedService[]
+}
+
+export interface ChangedService {
+  readonly service: SnapshotService
+  /** It had the same table of pins before. */
+  readonly hasKnownPins: boolean
 }
 
 const MAGIC = new TextEncoder().encode('1hop')
@@ -74,7 +84,8 @@ function writePrefix(writer: ByteWriter, { address, length }: Prefix): void {
   writer.bytes(addressBytes(address))
 }
 
-function writeService(writer: ByteWriter, service: SnapshotService): void {
+function writeService(writer: ByteWriter, changed: ChangedService): void {
+  const { service } = changed
   writer.u32(service.id)
   writer.u8(service.prefix4)
   writer.u8(service.prefix6)
@@ -83,7 +94,7 @@ function writeService(writer: ByteWriter, service: SnapshotService): void {
   writer.u8(ALGORITHMS.indexOf(service.algorithm))
   writer.u32(service.seed)
   writer.list(service.members, (member) => writeMember(writer, member))
-  writer.list(usablePins(service), (pin) => writePin(writer, pin))
+  writePins(writer, changed)
   writer.list(service.fronts, (front) => writeFront(writer, front))
 }
 
@@ -101,27 +112,29 @@ function writeMember(writer: ByteWriter, { container, port, weight4, weight6 }: 
   if (address6 !== undefined) writer.bytes(addressBytes(address6))
 }
 
-interface PlacedPin {
-  readonly pin: Pin
-  readonly member: number
-}
-
-function usablePins({ pins, members }: SnapshotService): readonly PlacedPin[] {
-  if (pins.length === 0) return []
-  const places = new Map<number, number>()
-  for (const [i, { container }] of members.entries())
-    if (!places.has(container.id)) places.set(container.id, i)
-  return pins.flatMap((pin) => {
-    const member = places.get(pin.container)
-    return member === undefined ? [] : [{ pin, member }]
+function writePins(writer: ByteWriter, { service, hasKnownPins }: ChangedService): void {
+  const { table, sets } = service.pins
+  writer.u8(table.size === 0 ? 0 : hasKnownPins ? 1 : 2)
+  if (table.size === 0) return
+  if (!hasKnownPins)
+    for (const family of [4, 6] as const) {
+      const rows = table.rows(family)
+      writer.u32(rows.length)
+      writer.bytes(rows)
+    }
+  const places = placesOf(service.members)
+  writer.list(sets, (ids) => {
+    const members = ids.flatMap((id) => places.get(id) ?? [])
+    writer.list(members, (member) => writer.u16(member))
   })
 }
 
-function writePin(writer: ByteWriter, { pin, member }: PlacedPin): void {
-  writer.boolean(!isAddress4(pin.prefix))
-  writer.u8(pin.length)
-  writer.u16(member)
-  writer.bytes(addressBytes(pin.prefix))
+/** By container's id; of several the first. */
+function placesOf(members: readonly Member[]): ReadonlyMap<number, number> {
+  const places = new Map<number, number>()
+  for (const [i, { container }] of members.entries())
+    if (!places.has(container.id)) places.set(container.id, i)
+  return places
 }
 
 function writeFront(writer: ByteWriter, front: Front): void {

@@ -37,17 +37,25 @@ class NativeDataPlane implements DataPlane {
     explained(() => this.#engine.publish(encodeUpdate(snapshot, changes)))
     if (changes.isWhole) this.#services.clear()
     for (const id of changes.gone) this.#services.delete(id)
-    for (const service of changes.services) this.#services.set(service.id, service)
+    for (const { service } of changes.services) this.#services.set(service.id, service)
     this.#key = snapshot.key
   }
 
   /** Another key is a new beginning: what hashes to where has changed in every service. */
   #changesTo({ key, services }: Snapshot): Changes {
-    if (this.#key !== key) return { isWhole: true, gone: [], services }
-    const changed = services.filter((service) => this.#services.get(service.id) !== service)
-    const come = changed.filter(({ id }) => !this.#services.has(id)).length
-    const isAnyGone = this.#services.size + come > services.length
-    return { isWhole: false, gone: isAnyGone ? this.#goneFrom(services) : [], services: changed }
+    const isWhole = this.#key !== key
+    const known = (service: SnapshotService) => (isWhole ? undefined : this.#services.get(service.id))
+    const changed = services.filter((service) => known(service) !== service)
+    const come = changed.filter((service) => known(service) === undefined).length
+    const isAnyGone = !isWhole && this.#services.size + come > services.length
+    return {
+      isWhole,
+      gone: isAnyGone ? this.#goneFrom(services) : [],
+      services: changed.map((service) => ({
+        service,
+        hasKnownPins: known(service)?.pins.table === service.pins.table,
+      })),
+    }
   }
 
   #goneFrom(services: readonly SnapshotService[]): readonly number[] {

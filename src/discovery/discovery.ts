@@ -96,7 +96,10 @@ export class Discovery {
     this.#services = new Map(
       services.map((service) => {
         const earlier = before.get(service.name)
-        const isSame = earlier === service || JSON.stringify(earlier) === JSON.stringify(service)
+        const isSame =
+          earlier === service ||
+          (earlier?.pinFile?.table === service.pinFile?.table &&
+            JSON.stringify(earlier) === JSON.stringify(service))
         return [service.name, isSame ? earlier! : service]
       }),
     )

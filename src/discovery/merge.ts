@@ -57,7 +57,8 @@ class Admission {
       return [this.#admit(found, ends)]
     })
     const known = new Set(containers.map(({ name }) => name))
-    return { ...service, containers, pins: service.pins.filter(({ container }) => known.has(container)) }
+    const pins = service.pins.filter((pin) => pin.containers.some((name) => known.has(name)))
+    return { ...service, containers, pins }
   }
 
   #problemOf(found: Discovered, service: ServiceConfig, ends: ReadonlySet<string>): string | undefined {

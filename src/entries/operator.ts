@@ -1,7 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { type Address, formatAddress, isAddress4, maskAddress } from '../address.ts'
 import { parseAddress } from '../config/address.ts'
-import type { Config, PinConfig } from '../config/schema.ts'
+import type { Config, PinConfig, PinFile } from '../config/schema.ts'
 import { OnehopError } from '../errors.ts'
 import type { OperatorPin, Pins } from '../pins.ts'
 import type { Identities } from '../pipeline/identities.ts'
@@ -180,16 +180,24 @@ export class TableOperator {
 
   #pinsOf(address: Address, services: Config['services']): SourceText['pins'] {
     const byOperator = new Set(this.pins().map(({ service, source }) => `${service} ${source}`))
-    return services.flatMap(({ name, pins }) => {
-      const pin = longest(pins, address)
+    return services.flatMap(({ name, pins, pinFile }) => {
+      const pin = longest([...pins, ...inFile(pinFile, address)], address)
       if (pin === undefined) return []
       const { address: prefix, length } = pin.source
       const source =
         length === prefix.length * 4 ? formatAddress(prefix) : `${formatAddress(prefix)}/${length}`
       const by = byOperator.has(`${name} ${source}`) ? 'operator' : 'config'
-      return [{ service: name, source, container: pin.container, by } as const]
+      return [{ service: name, source, container: pin.containers.join(' '), by } as const]
     })
   }
+}
+
+/** The longest of a file's pins that cover an address. */
+function inFile(file: PinFile | undefined, address: Address): readonly PinConfig[] {
+  const [first] = file?.table.covering(address) ?? []
+  if (file === undefined || first === undefined) return []
+  const source = { address: maskAddress(address, first.length), length: first.length }
+  return [{ source, containers: file.sets[first.number]! }]
 }
 
 const longest = (pins: readonly PinConfig[], address: Address): PinConfig | undefined =>

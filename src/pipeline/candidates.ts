@@ -17,39 +17,64 @@ export interface Candidates {
   readonly ring: Uint16Array
 }
 
-/** The candidates of a snapshot's services, worked out when they are first asked for. */
+/** The candidates of a snapshot's services and of their pins, worked out when they are first asked for. */
 export class CandidateLists {
   readonly #key: Uint8Array
-  readonly #lists = new Map<SnapshotService, Map<Family, Candidates>>()
+  readonly #lists = new Map<SnapshotService, Map<string, Candidates>>()
 
   constructor(key: Uint8Array) {
     this.#key = key
   }
 
   of(service: SnapshotService, family: Family): Candidates {
-    const own = this.#lists.get(service) ?? new Map<Family, Candidates>()
-    const candidates = own.get(family) ?? this.#build(service, family)
-    this.#lists.set(service, own.set(family, candidates))
+    return this.#kept(service, `${family}`, () => {
+      const list = taking(service.members, family)
+      return { list, ring: buildRingOf(service.algorithm, list, this.#key) }
+    })
+  }
+
+  /**
+   * For a source that is pinned to a set of containers: those of them that take new sources; where none does, all that are
+   * not down, for a pin holds for draining containers and those of weight 0 too.
+   */
+  ofPin(service: SnapshotService, set: number, family: Family): Candidates {
+    return this.#kept(service, `${family} ${set}`, () => {
+      const ids = service.pins.sets[set]!
+      const members = service.members.filter(({ container }) => ids.includes(container.id))
+      const own = taking(members, family)
+      const list = own.length > 0 ? own : usable(members, family).map((member) => ({ member, weight: 1 }))
+      return { list, ring: buildRingOf('maglev', list, this.#key) }
+    })
+  }
+
+  #kept(service: SnapshotService, what: string, build: () => Candidates): Candidates {
+    const own = this.#lists.get(service) ?? new Map<string, Candidates>()
+    const candidates = own.get(what) ?? build()
+    this.#lists.set(service, own.set(what, candidates))
     return candidates
   }
+}
 
-  #build({ members, algorithm }: SnapshotService, family: Family): Candidates {
-    const list = members
-      .map((member) => ({ member, weight: family === 4 ? member.weight4 : member.weight6 }))
-      .filter(({ weight }) => weight > 0)
-    return { list, ring: this.#buildRing(algorithm, list) }
-  }
+const taking = (members: readonly Member[], family: Family): readonly Candidate[] =>
+  members
+    .map((member) => ({ member, weight: family === 4 ? member.weight4 : member.weight6 }))
+    .filter(({ weight }) => weight > 0)
 
-  #buildRing(algorithm: Algorithm, list: readonly Candidate[]): Uint16Array {
-    const competitors = list.map(({ member, weight }) => ({ name: member.container.name, weight }))
-    switch (algorithm) {
-      case 'maglev':
-      case 'random-two':
-        return buildRing(competitors, this.#key)
-      case 'weighted-round-robin':
-        return buildTurns(competitors)
-      case 'least-sources':
-        return Uint16Array.from(list.keys())
-    }
+const usable = (members: readonly Member[], family: Family): readonly Member[] =>
+  members.filter(({ container: { state, address4, address6 } }) => {
+    const address = family === 4 ? address4 : address6
+    return state !== 'down' && address !== undefined
+  })
+
+function buildRingOf(algorithm: Algorithm, list: readonly Candidate[], key: Uint8Array): Uint16Array {
+  const competitors = list.map(({ member, weight }) => ({ name: member.container.name, weight }))
+  switch (algorithm) {
+    case 'maglev':
+    case 'random-two':
+      return buildRing(competitors, key)
+    case 'weighted-round-robin':
+      return buildTurns(competitors)
+    case 'least-sources':
+      return Uint16Array.from(list.keys())
   }
 }

@@ -1,8 +1,10 @@
+import { type Address, isAddress4, mappedBytes } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
+import { lookupRing } from '../table/maglev.ts'
 import type { Entry, Origin } from '../table/table.ts'
 import { choose, type Past } from './choose.ts'
-import { addressOf, lookupPin, type SnapshotLookup, sourceKey, type Way } from './lookup.ts'
-import type { Member } from './snapshot.ts'
+import { addressOf, type SnapshotLookup, sourceKey, type Way } from './lookup.ts'
+import type { Member, SnapshotService } from './snapshot.ts'
 
 /** Where a request goes and why, and the origin of what the table is to remember. */
 export type Decision =
@@ -14,10 +16,10 @@ export type Decision =
   | { readonly reason: 'no-container' }
 
 /**
- * The one decision: which container takes a source. In order: the longest pin whose container can take it;
- * the entry, if its container still can; the algorithm over the containers that take new sources. The last two
- * are `unpinned` for a source that a pin covers. Pure: the entry found for the source and what the
- * algorithm goes by are arguments, remembering the outcome is the caller's.
+ * The one decision: which container takes a source. In order: the longest pin one of whose containers can take it; the
+ * entry, if its container still can; the algorithm over the containers that take new sources. The last two are `unpinned`
+ * for a source that a pin covers. Pure: the entry found for the source and what the algorithm goes by are arguments,
+ * remembering the outcome is the caller's.
  */
 export function decide(
   packet: Packet,
@@ -26,21 +28,42 @@ export function decide(
   entry: Readonly<Entry> | undefined,
   past: Past,
 ): Decision {
-  const { service } = way
-  const usable = (container: number) => usableMember(container, packet, way)
-
-  const pin = lookupPin(service.pins, packet.source, (container) => usable(container) !== undefined)
-  if (pin !== undefined) return { reason: 'pinned', member: usable(pin.container)!, origin: 'pinned' }
-  const isUnpinned = lookupPin(service.pins, packet.source, () => true) !== undefined
-
-  const known = entry && usable(entry.container)
-  if (known !== undefined)
-    return { reason: isUnpinned ? 'unpinned' : 'known', member: known, origin: entry!.origin }
-
   const { source } = sourceKey(way, packet.source)
-  const chosen = choose(service, source, lookup, past)
+  const known = entry && usableMember(entry.container, packet, way)
+  const pinned = findPinned(packet.source, source, way.service, lookup, known)
+  if (pinned.member !== undefined) return { reason: 'pinned', member: pinned.member, origin: 'pinned' }
+  if (known !== undefined)
+    return { reason: pinned.isCovered ? 'unpinned' : 'known', member: known, origin: entry!.origin }
+  const chosen = choose(way.service, source, lookup, past)
   if (chosen === undefined) return { reason: 'no-container' }
-  return { reason: isUnpinned ? 'unpinned' : 'chosen', member: chosen, origin: 'assigned' }
+  return { reason: pinned.isCovered ? 'unpinned' : 'chosen', member: chosen, origin: 'assigned' }
+}
+
+interface Pinned {
+  /** Of the longest pin that can be kept to. */
+  readonly member: Member | undefined
+  /** By any pin. */
+  readonly isCovered: boolean
+}
+
+/** Who is at a container of the pin's stays there; others are spread over those of them that take new sources, by Maglev. */
+function findPinned(
+  address: Address,
+  source: Address,
+  service: SnapshotService,
+  lookup: SnapshotLookup,
+  known: Member | undefined,
+): Pinned {
+  let isCovered = false
+  for (const { number: set } of service.pins.table.covering(address)) {
+    isCovered = true
+    if (known !== undefined && service.pins.sets[set]!.includes(known.container.id))
+      return { member: known, isCovered }
+    const { list, ring } = lookup.candidates.ofPin(service, set, isAddress4(address) ? 4 : 6)
+    if (list.length === 0) continue
+    return { member: list[lookupRing(ring, lookup.snapshot.key, mappedBytes(source))]!.member, isCovered }
+  }
+  return { member: undefined, isCovered }
 }
 
 /** The service's member for a container that is not down and has an address of the packet's family. */

@@ -5,7 +5,8 @@ import { UDP } from '../packet/udp.ts'
 import type { SourceKey } from '../table/source.ts'
 import { CandidateLists } from './candidates.ts'
 import { Aliases } from './hairpin.ts'
-import type { Front, Member, Pin, Snapshot, SnapshotContainer, SnapshotService } from './snapshot.ts'
+
+import type { Front, Member, Snapshot, SnapshotContainer, SnapshotService } from './snapshot.ts'
 
 /** A public way in, with the service it belongs to. */
 export interface Way {
@@ -160,22 +161,4 @@ export const addressOf = (container: SnapshotContainer, like: Address): Address 
 export function sourceKey({ service, front }: Way, client: Address): SourceKey {
   const prefix = isAddress4(client) ? service.prefix4 : service.prefix6
   return { scope: front.scope, source: maskAddress(client, prefix) }
-}
-
-/** The longest pin that covers an address and is accepted by `isUsable`. Pins come in any order. */
-export function lookupPin(
-  pins: readonly Pin[],
-  address: Address,
-  isUsable: (container: number) => boolean,
-): Pin | undefined {
-  let best: Pin | undefined
-  for (const pin of pins)
-    if (
-      pin.prefix.length === address.length &&
-      pin.length > (best?.length ?? -1) &&
-      maskAddress(address, pin.length) === maskAddress(pin.prefix, pin.length) &&
-      isUsable(pin.container)
-    )
-      best = pin
-  return best
 }

@@ -1,4 +1,5 @@
 import type { Address, Prefix } from '../address.ts'
+import type { PrefixTable } from '../prefix-table.ts'
 
 /**
  * The immutable, compiled form of services and containers that a data plane works from. Building it is
@@ -49,7 +50,7 @@ export interface SnapshotService {
   readonly empty: 'reject' | 'drop'
   readonly replies: Replies
   readonly members: readonly Member[]
-  readonly pins: readonly Pin[]
+  readonly pins: Pins
   readonly fronts: readonly Front[]
 }
 
@@ -69,11 +70,12 @@ export interface Member {
   readonly weight6: number
 }
 
-export interface Pin {
-  readonly prefix: Address
-  readonly length: number
-  /** The container's id. */
-  readonly container: number
+/** Which containers sources are pinned to. */
+export interface Pins {
+  /** To positions in `sets`. The same object as in the snapshot before as long as it holds the same. */
+  readonly table: PrefixTable
+  /** Ids of containers. */
+  readonly sets: readonly (readonly number[])[]
 }
 
 /** One public way in: address, protocol and port of a service. No other front of a snapshot has the same three. */

@@ -34,6 +34,8 @@ services:
       - {source: 198.51.100.6, container: web-3}
       - {source: "2001:db8:1::/48", container: web-3}
       - {source: "2001:db8:1::/127", container: web-1}
+      - {source: 198.51.100.0/26, containers: [web-1, web-2, web-3]}
+      - {source: "2001:db8:1::/64", containers: [web-3, web-1]}
   - name: dns
     addresses: [203.0.113.10, 203.0.113.11]
     ports: [53/udp->5353]

@@ -11,14 +11,15 @@ type Allowed = Readonly<Record<string, readonly string[]>>
 const TYPESCRIPT: Allowed = {
   address: [],
   errors: [],
+  'prefix-table': ['address'],
   packet: ['address', 'errors'],
   table: ['address', 'packet'],
-  pipeline: ['address', 'packet', 'table'],
-  config: ['address', 'errors'],
+  pipeline: ['address', 'packet', 'prefix-table', 'table'],
+  config: ['address', 'errors', 'prefix-table'],
   discovery: ['address', 'config', 'containers', 'errors'],
   containers: ['address', 'config', 'errors'],
   scope: ['address', 'config', 'pipeline'],
-  compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'scope', 'table'],
+  compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'prefix-table', 'scope', 'table'],
   entries: ['address', 'config', 'errors', 'pins', 'pipeline', 'scope', 'table'],
   pins: ['address', 'config', 'errors'],
   store: ['entries', 'scope', 'table'],
@@ -34,7 +35,7 @@ const NATIVE: Allowed = {
 }
 
 /** The same arguments give the same result anywhere: neither modules of Node nor packages. */
-const PURE = ['address', 'packet', 'table', 'pipeline', 'scope', 'compile']
+const PURE = ['address', 'prefix-table', 'packet', 'table', 'pipeline', 'scope', 'compile']
 
 /** Headers that ask the kernel for more than memory: devices, threads, clocks, randomness, files. */
 const SYSTEM_HEADER =

@@ -80,7 +80,8 @@ test('reads every field and fills in what is left out', () => {
         ],
         algorithm: 'maglev',
         affinity: { scope: 'service', group: undefined, prefix4: 24, prefix6: 64, idleSeconds: 5400 },
-        pins: [{ source: { address: 'c6336400', length: 24 }, container: 'web-1' }],
+        pins: [{ source: { address: 'c6336400', length: 24 }, containers: ['web-1'] }],
+        pinFile: undefined,
         empty: 'drop',
         replies: 'endpoint',
         source: undefined,
@@ -403,6 +404,16 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
     'another algorithm',
     changed('maglev', 'random'),
     '10:16: services[0].algorithm: "random"; expected maglev or weighted-round-robin or least-sources or random-two',
+  ],
+  [
+    'a pin to a container and to several',
+    changed('container: web-1', 'container: web-1, containers: [web-2]'),
+    '12:49: services[0].pins[0].container: "web-1"; expected either container or containers',
+  ],
+  [
+    'a pin to several of whom one is nobody',
+    changed('container: web-1', 'containers: [web-1, web-3]'),
+    '12:58: services[0].pins[0].containers[1]: "web-3" is no container of service "web"',
   ],
   [
     'a slow start of hours',

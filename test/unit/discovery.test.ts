@@ -98,8 +98,8 @@ test('the worst that any source says of a container holds; pins to who is not th
   const { config, states } = mergeDiscovered(configOf(`${pinned}, ${other}`), ({ name }) => lists.get(name))
   assert.deepEqual([...states], [['x', 'down']])
   assert.deepEqual(
-    config.services[0]!.pins.map(({ container }) => container),
-    ['x'],
+    config.services[0]!.pins.map((pin) => pin.containers),
+    [['x']],
   )
   assert.deepEqual(
     [worst('ready', 'down'), worst('draining', 'ready'), worst('draining', 'down'), worst('ready', 'ready')],

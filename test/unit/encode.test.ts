@@ -3,6 +3,7 @@ import test from 'node:test'
 import { type AddonEngine, loadAddon } from '../../src/dataplane/addon.ts'
 import { encodeSnapshot, encodeUpdate } from '../../src/dataplane/encode.ts'
 import type { Snapshot } from '../../src/pipeline/snapshot.ts'
+import { REASONS } from '../../src/pipeline/verdict.ts'
 import { Services } from '../support/engines.ts'
 import { buildPacket } from '../support/packets.ts'
 import { Random } from '../support/random.ts'
@@ -30,8 +31,9 @@ const SOURCE = HAIRPIN + 1 + 5 + 17 + 4
 const WHOLE = SOURCE + 6 + 18
 const SERVICE = WHOLE + 1 + 4 + 4
 const MEMBER = SERVICE + 13 + 4
-const PIN = MEMBER + 39 + 4
-const FRONT = PIN + 8 + 4
+const PINS = MEMBER + 39
+const SETS = PINS + 1 + 4 + 7 + 4 + 4
+const FRONT = SETS + 4 + 2 + 4
 const END = FRONT + 22
 
 const open = (): AddonEngine => new (loadAddon().Engine)(SIZES)
@@ -79,8 +81,16 @@ const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly num
   ['a state that is none', MEMBER + 4, [3], /members\[0\]\.state: 3; expected 0 to 2$/],
   ['a prefix longer than its family', SERVICE + 4, [33], /services\[0\]\.prefix4: 33; expected 0 to 32$/],
   ['an IPv6 prefix of 129', SERVICE + 5, [129], /services\[0\]\.prefix6: 129; expected 0 to 128$/],
-  ['a pin longer than its family', PIN + 1, [33], /services\[0\]\.pins\[0\]\.length: 33; expected 0 to 32$/],
-  ['a pin to a member that is not there', PIN + 2, [1], /pins\[0\]\.member: 1; expected a position below 1$/],
+  ['pins of a kind that is none', PINS, [3], /services\[0\]\.pins: 3; expected 0 to 2$/],
+  ['half a row of a pin', PINS + 1, [8], /services\[0\]\.pins4: 8 bytes; expected a multiple of 7$/],
+  ['a pin longer than its family', PINS + 9, [33], /services\[0\]\.pins4: length 33; expected at most 32$/],
+  ['a pin to a set that is not there', PINS + 10, [1], /a pin to set 1; expected a position below 1$/],
+  [
+    'a pin to a member that is not there',
+    SETS + 4,
+    [1],
+    /pin sets\[0\]\.members\[0\]\.member: 1; expected a position below 1$/,
+  ],
   ['a protocol without ports', FRONT + 1, [1], /fronts\[0\]\.protocol: 1; expected 0, 6 or 17$/],
   ['TCP port 0', FRONT + 2, [0, 0], /fronts\[0\]\.port: 0; expected 1 to 65535$/],
   ['a port for every protocol', FRONT + 1, [0], /fronts\[0\]\.port: 80; expected 0 to 0$/],
@@ -109,9 +119,25 @@ test('refuses a way in that another service has, and takes it when that one goes
   const engine = open()
   engine.publish(BYTES)
   const only = { ...SNAPSHOT, services: [other] }
-  engine.publish(encodeUpdate(only, { isWhole: false, gone: [1], services: [other] }))
+  const services = [{ service: other, hasKnownPins: false }]
+  engine.publish(encodeUpdate(only, { isWhole: false, gone: [1], services }))
   const packet = buildPacket({ source: hex('c6336407'), destination: hex('cb00710a'), protocol: 6 })
   assert.equal(engine.process(packet, 1, undefined).service, 2)
+})
+
+test('a service that changes otherwise keeps pins that are not told again; one that has none cannot', () => {
+  const engine = open()
+  const changed = {
+    isWhole: false,
+    gone: [],
+    services: [{ service: SERVICE_OF_SNAPSHOT!, hasKnownPins: true }],
+  }
+  const update = encodeUpdate(SNAPSHOT, changed)
+  assert.match(refusalOf(update) ?? 'taken', /pins that are known; expected a service that had some$/)
+  engine.publish(BYTES)
+  engine.publish(update)
+  const pinned = buildPacket({ source: hex('c6336407'), destination: hex('cb00710a'), protocol: 6 })
+  assert.deepEqual(REASONS[engine.process(pinned, 1, undefined).code], ['forward', 'pinned'])
 })
 
 test('refuses an update under another key, for it leaves rings as they are', () => {

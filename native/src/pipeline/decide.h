@@ -1,6 +1,8 @@
 // Where a request goes and why, and the origin of what the table is to remember.
 #pragma once
 
+#include <algorithm>
+
 #include "choose.h"
 #include "verdict.h"
 
@@ -18,20 +20,47 @@ inline const Member* usable_member(const Front& front, uint32_t container) {
   return member == nullptr || !member->is_usable[front.is_v6] ? nullptr : member;
 }
 
-// The one decision: which container takes a source. In order: the longest pin whose container can take it; the
+// Who of a pin's containers takes a source: where it is known it stays, others are spread by Maglev.
+struct Pinned {
+  const Member* member = nullptr;  // of the longest pin that can be kept to
+  bool is_covered = false;         // by any pin
+};
+
+inline Pinned find_pinned(const Address& address, const Front& front, const SourceKey& key, const HashKey& hash_key,
+                          const Member* known) {
+  const Service& service = *front.service;
+  Pinned pinned;
+  service.pins->for_each_covering(address, front.is_v6, [&](uint16_t number) {
+    const PinSet& set = service.pin_sets[number];
+    const Ring& ring = set.ring[front.is_v6];
+    pinned.is_covered = true;
+    const auto is_known = [&](uint16_t position) { return &service.members[position] == known; };
+    if (known != nullptr && std::ranges::any_of(set.members, is_known)) {
+      pinned.member = known;
+    } else if (!ring.empty()) {
+      const uint64_t hash = ring.size() == 1 ? 0 : siphash(hash_key, &key.source, sizeof key.source);
+      pinned.member = &service.members[ring[hash % ring.size()]];
+    }
+    return pinned.member != nullptr;
+  });
+  return pinned;
+}
+
+// The one decision: which container takes a source. In order: the longest pin one of whose containers can take it; the
 // entry, if its container still can; the algorithm. The last two are `unpinned` for a source that a pin covers. Pure:
 // what the table knows is an argument, remembering the outcome is the caller's.
 inline Decision decide(const ParsedPacket& packet, const Front& front, const SnapshotLookup& lookup,
                        const SourceKey& key, const DistributionTable::Found& found, const Past& past) {
+  const Member* known = found.place == DistributionTable::Found::Place::kNowhere
+                            ? nullptr
+                            : usable_member(front, found.value.container);
   bool is_unpinned = false;
   if (front.has_pins) {
-    const Service::Pinned pinned = front.service->pinned(packet.source, front.is_v6);
+    const Pinned pinned = find_pinned(packet.source, front, key, lookup.key(), known);
     if (pinned.member != nullptr) return {Code::kForwardPinned, pinned.member, Origin::kPinned};
     is_unpinned = pinned.is_covered;
   }
-  if (found.place != DistributionTable::Found::Place::kNowhere)
-    if (const Member* known = usable_member(front, found.value.container))
-      return {is_unpinned ? Code::kForwardUnpinned : Code::kForwardKnown, known, found.value.origin};
+  if (known != nullptr) return {is_unpinned ? Code::kForwardUnpinned : Code::kForwardKnown, known, found.value.origin};
   return {is_unpinned ? Code::kForwardUnpinned : Code::kForwardChosen, choose(front, key, lookup.key(), past), Origin::kAssigned};
 }
 

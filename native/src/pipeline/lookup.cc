@@ -48,7 +48,10 @@ SnapshotLookup::SnapshotLookup(const SnapshotLookup* before, Update update, Repl
   }
   for (const uint32_t id : update.gone) remove(id, replaced);
   for (const auto& service : update.services) remove(service->id, replaced);
-  for (auto& service : update.services) add(std::move(service), replaced);
+  for (auto& service : update.services) {
+    keep_pins(update.is_whole ? nullptr : before, *service);
+    add(std::move(service), replaced);
+  }
   for (const auto& service : replaced.come) mark_by_flow(*service);
 }
 
@@ -61,6 +64,20 @@ void SnapshotLookup::remove(uint32_t id, Replaced& replaced) {
   change_portless(*service, -1);
   for_each_address(*service, [&](const Member& member, bool is_v6) { remove_ways(*service, member, is_v6); });
   ways_ -= ways_of(*service);
+}
+
+// A million pins stay where they are when their service changes otherwise.
+void SnapshotLookup::keep_pins(const SnapshotLookup* before, Service& service) const {
+  if (service.has_known_pins) {
+    const auto* found = before == nullptr ? nullptr : before->services_.find(service_key(service.id));
+    if (found == nullptr || (*found)->pins == nullptr) refuse("pins that are known", "a service that had some");
+    service.pins = (*found)->pins;
+  }
+  if (service.pins == nullptr) return;
+  if (service.pins->numbers() > service.pin_sets.size())
+    refuse("a pin to set " + std::to_string(service.pins->numbers() - 1),
+           "a position below " + std::to_string(service.pin_sets.size()));
+  for (Front& front : service.fronts) front.has_pins = service.pins->has_any(front.is_v6);
 }
 
 void SnapshotLookup::add(std::unique_ptr<Service> made, Replaced& replaced) {

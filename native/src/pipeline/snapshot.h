@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "../packet/address.h"
+#include "../table/prefix_table.h"
 #include "../table/siphash.h"
-#include "index.h"
 
 namespace onehop {
 
@@ -36,13 +36,6 @@ struct Member {
   mutable std::atomic<bool> is_by_flow[2];
 };
 
-struct Pin {
-  Address prefix;   // masked
-  uint8_t length;   // within the family
-  bool is_v6;
-  uint32_t member;  // position in members
-};
-
 struct Service;
 
 // One public way in: address, protocol and port of a service. A known source's packet needs little more of the service
@@ -66,12 +59,13 @@ struct alignas(64) Front {
 // Rows of positions in a service's members: Maglev's ring, the turns of a round robin, or each once.
 using Ring = std::vector<uint16_t>;
 
-struct Service {
-  struct PinLength {
-    Address mask;
-    uint8_t length;
-  };
+// Containers that pinned sources are spread over.
+struct PinSet {
+  std::vector<uint16_t> members;  // positions
+  Ring ring[2];  // Maglev's over those that take new sources, or else over those that are not down; of one only it
+};
 
+struct Service {
   uint32_t id;
   uint32_t generation;  // the version of the snapshot that brought it
   uint32_t seed;
@@ -81,8 +75,9 @@ struct Service {
   std::vector<Front> fronts;
   std::vector<uint16_t> member_places;  // hash of a container's id → position in members
   std::shared_ptr<const Ring> ring[2];  // both families' mostly one; empty when no member can take new sources
-  Index pins;                           // to positions in members
-  std::vector<PinLength> pin_lengths[2];  // longest first
+  std::shared_ptr<const PrefixTable> pins;  // to positions in pin_sets; null: none
+  bool has_known_pins;                      // of the same service in the snapshot before
+  std::vector<PinSet> pin_sets;
 
   // The member for a container, or null. Of several the first.
   const Member* member(uint32_t container) const {
@@ -93,27 +88,9 @@ struct Service {
     }
   }
 
-  struct Pinned {
-    const Member* member;  // of the longest pin that covers an address and whose container can take it, or null
-    bool is_covered;       // by any pin
-  };
-  Pinned pinned(const Address& source, bool is_v6) const {
-    bool is_covered = false;
-    for (const auto& [mask, length] : pin_lengths[is_v6]) {
-      const uint32_t position = pins.find(pin_key(masked(source, mask), length, is_v6));
-      if (position == Index::kNone) continue;
-      if (members[position].is_usable[is_v6]) return {&members[position], true};
-      is_covered = true;
-    }
-    return {nullptr, is_covered};
-  }
-
   static constexpr uint16_t kNoMember = 0xffff;
   uint32_t place_mask() const { return static_cast<uint32_t>(member_places.size()) - 1; }
   uint32_t place_of(uint32_t container) const { return container * 0x9e3779b1u >> 7 & place_mask(); }
-  static IndexKey pin_key(const Address& prefix, uint8_t length, bool is_v6) {
-    return {prefix, uint64_t{length} << 1 | is_v6};
-  }
 };
 
 struct AliasPrefix {

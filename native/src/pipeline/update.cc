@@ -211,31 +211,53 @@ void build_rings(Service& service, const Names& names, const HashKey& key) {
   service.ring[1] = list4 == list6 ? service.ring[0] : build(list6);
 }
 
-Pin read_pin(Reader& reader, size_t members) {
-  Pin pin{};
-  pin.is_v6 = reader.boolean("is v6");
-  pin.length = reader.number<uint8_t>("length", 0, static_cast<uint8_t>(address_bits(pin.is_v6)));
-  pin.member = reader.number<uint16_t>("member");
-  if (pin.member >= members)
-    reader.fail("member", std::to_string(pin.member), "a position below " + std::to_string(members));
-  pin.prefix = masked(reader.address("prefix", pin.is_v6), mask_of(pin.length, pin.is_v6));
-  return pin;
+std::span<const uint8_t> read_prefixes(Reader& reader, const char* field, bool is_v6) {
+  const size_t row_bytes = PrefixTable::row_bytes(is_v6);
+  const auto length = reader.number<uint32_t>(field);
+  if (length % row_bytes != 0)
+    reader.fail(field, std::to_string(length) + " bytes", "a multiple of " + std::to_string(row_bytes));
+  const std::span<const uint8_t> rows{reader.take(length, field), length};
+  for (size_t at = address_length(is_v6); at < length; at += row_bytes)
+    if (rows[at] > address_bits(is_v6))
+      reader.fail(field, "length " + std::to_string(rows[at]), "at most " + std::to_string(address_bits(is_v6)));
+  return rows;
 }
 
-// All of them: a pin that cannot be used has to be told from none. A config has one pin a prefix.
-void read_pins(Reader& reader, Service& service) {
-  std::vector<Pin> pins;
-  read_list(reader, "pins", 8, pins, [&] { return read_pin(reader, service.members.size()); });
-  service.pins = Index(pins.size());
-  for (const Pin& pin : pins) {
-    service.pins.insert(Service::pin_key(pin.prefix, pin.length, pin.is_v6), pin.member);
-    service.pin_lengths[pin.is_v6].push_back({mask_of(pin.length, pin.is_v6), pin.length});
+PinSet read_pin_set(Reader& reader, const Service& service) {
+  PinSet set;
+  read_list(reader, "members", 2, set.members, [&] {
+    const auto member = reader.number<uint16_t>("member");
+    if (member >= service.members.size())
+      reader.fail("member", std::to_string(member), "a position below " + std::to_string(service.members.size()));
+    return member;
+  });
+  return set;
+}
+
+// A pin holds for draining containers and those of weight 0 too, where its set has no others.
+Ring pin_ring(const PinSet& set, const Service& service, const Names& names, bool is_v6, const HashKey& key) {
+  std::vector<RingMember> taking, usable;
+  for (const uint16_t position : set.members) {
+    const Member& member = service.members[position];
+    if (member.weight[is_v6] > 0) taking.push_back({names[position], member.weight[is_v6], position});
+    if (member.is_usable[is_v6]) usable.push_back({names[position], 1, position});
   }
-  for (auto& lengths : service.pin_lengths) {
-    std::ranges::sort(lengths, std::greater<>(), &Service::PinLength::length);
-    const auto is_same = [](const auto& one, const auto& other) { return one.length == other.length; };
-    lengths.erase(std::unique(lengths.begin(), lengths.end(), is_same), lengths.end());
+  const std::vector<RingMember>& list = taking.empty() ? usable : taking;
+  return list.size() == 1 ? Ring{list[0].position} : build_ring(list, key);
+}
+
+void read_pins(Reader& reader, Service& service, const Names& names, const HashKey& key) {
+  enum : uint8_t { kNone, kKnown, kGiven };
+  const auto kind = reader.number<uint8_t>("pins", kNone, kGiven);
+  if (kind == kNone) return;
+  service.has_known_pins = kind == kKnown;
+  if (kind == kGiven) {
+    const auto rows4 = read_prefixes(reader, "pins4", false), rows6 = read_prefixes(reader, "pins6", true);
+    service.pins = std::make_shared<const PrefixTable>(rows4, rows6);
   }
+  read_list(reader, "pin sets", 4, service.pin_sets, [&] { return read_pin_set(reader, service); });
+  for (PinSet& set : service.pin_sets)
+    for (const bool is_v6 : {false, true}) set.ring[is_v6] = pin_ring(set, service, names, is_v6, key);
 }
 
 // What a service's fronts have in common.
@@ -251,7 +273,6 @@ Front read_front(Reader& reader, const Service& service, const FrontParts& parts
   front.is_v6 = reader.boolean("is v6");
   front.mask = parts.masks[front.is_v6];
   front.is_by_flow = parts.is_by_flow;
-  front.has_pins = !service.pin_lengths[front.is_v6].empty();
   front.protocol = reader.number<uint8_t>("protocol");
   if (front.protocol != 0 && front.protocol != tcp::kNumber && front.protocol != udp::kNumber)
     reader.fail("protocol", std::to_string(front.protocol), "0, 6 or 17");
@@ -279,14 +300,14 @@ std::unique_ptr<Service> read_service(Reader& reader, const HashKey& key) {
   const Names names = read_members(reader, *service);
   place_members(*service);
   build_rings(*service, names, key);
-  read_pins(reader, *service);
+  read_pins(reader, *service, names, key);
   read_list(reader, "fronts", 22, service->fronts, [&] { return read_front(reader, *service, parts); });
   return service;
 }
 
 void read_services(Reader& reader, Update& update) {
   std::unordered_set<uint32_t> ids;
-  read_list(reader, "services", 25, update.services, [&] {
+  read_list(reader, "services", 22, update.services, [&] {
     auto service = read_service(reader, update.key);
     if (!ids.insert(service->id).second) reader.fail("id", std::to_string(service->id), "each id once");
     return service;

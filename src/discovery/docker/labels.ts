@@ -26,7 +26,7 @@ const KEYS: ReadonlyMap<string, string> = new Map([
 const LISTS = ['addresses', 'ports']
 const NUMBERS = ['prefix4', 'prefix6', 'status', 'rise', 'fall', 'port', 'quota']
 /** What labels of a container cannot say of its service. */
-const NO_LABELS = ['containers', 'pins']
+const NO_LABELS = ['containers', 'pins', 'pinsFrom']
 
 /**
  * Puts containers together that name the same service. The first by name says what the service is, and those that say

@@ -102,6 +102,12 @@ def choose(service, client, key):
     return rows[siphash(key, hashed_form(source_of(service, client))) % len(rows)]
 
 
+def choose_pinned(service, names, client, key):
+    """The same for a client that is pinned to some of the containers: Maglev over these alone."""
+    rows = maglev(tuple(share for share in takers(service, client) if share[0] in names), key)
+    return rows[siphash(key, hashed_form(source_of(service, client))) % len(rows)]
+
+
 class Chooser:
     """The other algorithms go by what was before: whose turn it is, and how many sources each container has."""
 

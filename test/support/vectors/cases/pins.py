@@ -1,4 +1,5 @@
-from config import Container
+from choice import choose, choose_pinned
+from config import KEY, Container
 from packets import V4, V6, Family
 from transcript import case
 
@@ -24,6 +25,42 @@ def longest(t, f: Family):
     for client, number in ((f.neighbour, 3), (inside, 2), (outside, 1), (f.neighbour, 3)):
         t.forward(syn(f, client), 'pinned', to=f.web(number), source=client)
     t.reply(lambda of: f.tcp_from(of, flags='SA', seq=9, ack=2, client=inside), to=f.web(2), source=inside)
+
+
+@case('pins-set', BOTH)
+def pin_set(t, f: Family):
+    """A pin to several containers spreads its clients over these by Maglev (choice.py), and they stay; weights count,
+    and one of weight 0 gets no one as long as there are others."""
+    whole = 24 if f.version == 4 else 64
+    base = f.client[:-1]
+    names = ['web-1', 'web-2', 'web-4']
+    fourth = Container('web-4', **{f.address_field: '10.77.0.44' if f.version == 4 else 'fd77::44'}, weight=0)
+    containers = [f.container(1), f.container(2, weight=3), f.container(3), fourth]
+    service = f.service(containers=containers, pins=[
+        {'source': f'{base}0/{whole}', 'containers': names}, {'source': f.neighbour, 'containers': ['web-3', 'web-4']}])
+    t.configure(service)
+    seen = set()
+    for number in range(10, 30):
+        client = f'{base}{number}'
+        to = f.web(int(choose_pinned(service, names, client, KEY)[-1]))
+        seen.add(to.name)
+        t.forward(syn(f, client), 'pinned', to=to, source=client)
+        t.forward(syn(f, client), 'pinned', to=to, source=client)
+    assert seen == {'web-1', 'web-2'}
+    t.forward(syn(f, f.neighbour), 'pinned', to=f.web(3), source=f.neighbour)
+
+
+@case('pins-set-of-weight-zero', BOTH)
+def set_of_weight_zero(t, f: Family):
+    """A pin holds for containers that take no other new clients: where its set has no others, they share them alike."""
+    service = f.service(containers=[f.container(1), f.container(2, weight=0), f.container(3, weight=0)],
+                        pins=[{'source': f.client, 'containers': ['web-2', 'web-3']},
+                              {'source': f.neighbour, 'container': 'web-3'}])
+    t.configure(service)
+    alike = f.service(containers=[f.container(2), f.container(3)])
+    to = f.web(int(choose(alike, f.client, KEY)[-1]))
+    t.forward(syn(f, f.client), 'pinned', to=to)
+    t.forward(syn(f, f.neighbour), 'pinned', to=f.web(3), source=f.neighbour)
 
 
 @case('pins-everybody', BOTH)
