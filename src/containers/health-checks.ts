@@ -16,6 +16,24 @@ export interface HealthChange {
   readonly knownMs: number
 }
 
+/** A check, and how many services ask for it. */
+interface Shared {
+  readonly check: Check
+  services: number
+}
+
+interface Planned {
+  readonly service: ServiceConfig
+  readonly plans: readonly ContainerPlan[]
+}
+
+interface ContainerPlan {
+  readonly container: string
+  /** Plans that are the same have the same. */
+  readonly key: string
+  readonly plan: Plan
+}
+
 interface Plan extends Omit<HealthConfig, 'asks'> {
   readonly target: ProbeTarget
 }
@@ -30,9 +48,10 @@ export class HealthChecks {
   readonly #echoes: Echoes
   readonly #random: () => number
   /** Container's name → what is asked of it → check. Services that ask the same share one. */
-  readonly #checks = new Map<string, Map<string, Check>>()
+  readonly #checks = new Map<string, Map<string, Shared>>()
+  /** By service's name: what it was last asked for with. */
+  readonly #planned = new Map<string, Planned>()
   readonly #down = new Set<string>()
-  #config: Config | undefined
   #turned: HealthChange[] = []
 
   constructor(
@@ -64,26 +83,34 @@ export class HealthChecks {
   }
 
   #downSinceMs(container: string): number | undefined {
-    for (const { downSinceMs } of this.#checks.get(container)?.values() ?? [])
-      if (downSinceMs !== undefined) return downSinceMs
+    for (const { check } of this.#checks.get(container)?.values() ?? [])
+      if (check.downSinceMs !== undefined) return check.downSinceMs
     return undefined
   }
 
   /** Follows the config: a check that is asked for as before goes on with what it knows. */
-  update(config: Config): void {
-    if (config === this.#config) return
-    this.#config = config
-    const wanted = plansOf(config)
-    for (const [container, checks] of this.#checks)
-      for (const [key, check] of checks)
-        if (!wanted.get(container)?.has(key)) this.#end(container, key, check)
-    for (const [container, plans] of wanted)
-      for (const [key, plan] of plans) this.#start(container, key, plan)
+  update({ services }: Config): void {
+    const gone = new Map(this.#planned)
+    const changed: Planned[] = []
+    for (const service of services) {
+      if (this.#planned.get(service.name)?.service !== service)
+        changed.push({ service, plans: plansOf(service) })
+      else gone.delete(service.name)
+    }
+    for (const { service, plans } of changed) {
+      this.#planned.set(service.name, { service, plans })
+      for (const plan of plans) this.#start(plan)
+    }
+    for (const [name, { service, plans }] of gone) {
+      if (this.#planned.get(name)?.service === service) this.#planned.delete(name)
+      for (const plan of plans) this.#end(plan)
+    }
   }
 
   close(): void {
-    for (const checks of this.#checks.values()) for (const check of checks.values()) check.close()
+    for (const checks of this.#checks.values()) for (const { check } of checks.values()) check.close()
     this.#checks.clear()
+    this.#planned.clear()
     this.#down.clear()
     this.#echoes.close()
     this.#turned = []
@@ -95,17 +122,24 @@ export class HealthChecks {
     if (changes.length > 0) this.#onChange(changes)
   }
 
-  #start(container: string, key: string, plan: Plan): void {
-    const checks = this.#checks.get(container) ?? new Map<string, Check>()
-    if (checks.has(key)) return
+  /** What another service asks for too goes on. */
+  #start({ container, key, plan }: ContainerPlan): void {
+    const checks = this.#checks.get(container) ?? new Map<string, Shared>()
+    const shared = checks.get(key)
+    if (shared !== undefined) {
+      shared.services++
+      return
+    }
     const onTurn = (isUp: boolean, failure: ProbeResult) => this.#report(container, isUp, failure)
-    checks.set(key, new Check(plan, this.#echoes, onTurn, this.#random))
+    checks.set(key, { check: new Check(plan, this.#echoes, onTurn, this.#random), services: 1 })
     this.#checks.set(container, checks)
   }
 
-  #end(container: string, key: string, check: Check): void {
-    check.close()
+  #end({ container, key }: ContainerPlan): void {
     const checks = this.#checks.get(container)!
+    const shared = checks.get(key)!
+    if (--shared.services > 0) return
+    shared.check.close()
     checks.delete(key)
     if (checks.size === 0) this.#checks.delete(container)
     this.#note(container)
@@ -168,17 +202,11 @@ class Check {
   }
 }
 
-function plansOf({ services }: Config): ReadonlyMap<string, ReadonlyMap<string, Plan>> {
-  const plans = new Map<string, Map<string, Plan>>()
-  for (const service of services)
-    for (const container of service.containers) {
-      const plan = planOf(service, container)
-      if (plan === undefined) continue
-      const own = plans.get(container.name) ?? new Map<string, Plan>()
-      plans.set(container.name, own.set(JSON.stringify(plan), plan))
-    }
-  return plans
-}
+const plansOf = (service: ServiceConfig): readonly ContainerPlan[] =>
+  service.containers.flatMap((container) => {
+    const plan = planOf(service, container)
+    return plan === undefined ? [] : [{ container: container.name, key: JSON.stringify(plan), plan }]
+  })
 
 /** The container's IPv4 address, or its IPv6 address when it has only that. */
 function planOf(service: ServiceConfig, container: ContainerConfig): Plan | undefined {
