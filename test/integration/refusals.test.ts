@@ -137,7 +137,7 @@ test('refuses to be a second daemon for the same TUN, and leaves the first one a
 function leftIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(
-      (entry) => !entry.isDirectory() && entry.name !== 'onehop.yaml' && !entry.parentPath.endsWith('/state'),
+      (entry) => !entry.isDirectory() && entry.name !== 'onehop.yaml' && !entry.parentPath.includes('/state'),
     )
     .map(({ name }) => name)
 }
