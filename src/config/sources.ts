@@ -6,6 +6,7 @@ import { list, mapping, oneOf, port, text } from './values.ts'
 export type SourceConfig =
   | ({ readonly kind: 'docker' } & DockerConfig)
   | ({ readonly kind: 'dns' } & DnsConfig)
+  | ({ readonly kind: 'kubernetes' } & KubernetesConfig)
 
 export interface DockerConfig {
   /** `key` or `key=value`; a container must bear all of them. At least one. */
@@ -24,6 +25,20 @@ export interface DnsConfig {
   readonly port: number | undefined
   /** `10.0.0.53`, `10.0.0.53:5353`, `[fd00::53]:53`; undefined: the host's own. */
   readonly server: string | undefined
+}
+
+export interface KubernetesConfig {
+  readonly service: string
+  /** Undefined: the one that the credentials name. */
+  readonly namespace: string | undefined
+  /** Where the containers listen, or the name of the port in the Service; undefined: the service's target. */
+  readonly port: number | string | undefined
+  /** Only endpoints on this node; `local` is this host's own; undefined: on all. */
+  readonly node: string | undefined
+  /** Undefined: the pod's own service account, else $KUBECONFIG, else ~/.kube/config. */
+  readonly kubeconfig: string | undefined
+  /** Of the kubeconfig; undefined: its current one. */
+  readonly context: string | undefined
 }
 
 /** Where Docker listens unless it was told otherwise. */
@@ -102,10 +117,49 @@ const dns = mapping({
   return { kind: 'dns', name: given.name, type: given.type, port: given.port, server: given.server }
 })
 
-/** By the key that stands in `containers`. */
-const SOURCES = { docker: docker.optional(), dns: dns.optional() }
+/** RFC 1123's label and subdomain, by which Kubernetes names things. */
+const objectLabel = text('a name of lower-case letters, digits and "-", at most 63', (value) =>
+  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value) ? value : undefined,
+)
 
-/** `{docker: …}` or `{dns: …}` */
+const nodeName = text('the name of a node, or local', (value) =>
+  value.length <= 253 && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(value) ? value : undefined,
+)
+
+/** RFC 6335's service name, as Kubernetes has it for ports. */
+const portName = text('a port, or the name of one in the Service', (value) =>
+  /^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/.test(value) ? value : undefined,
+)
+
+const absolutePath = text('an absolute path', (value) => (/^\/[^\p{Cc}]+$/u.test(value) ? value : undefined))
+
+const contextName = text('the name of a context', (value) =>
+  /^[^\p{Cc}]{1,253}$/u.test(value) ? value : undefined,
+)
+
+const kubernetes = mapping({
+  service: objectLabel,
+  namespace: objectLabel.optional(),
+  port: z.union([port, portName], 'a port, or the name of one in the Service').optional(),
+  node: nodeName.optional(),
+  kubeconfig: absolutePath.optional(),
+  context: contextName.optional(),
+}).transform(
+  (given): SourceConfig => ({
+    kind: 'kubernetes',
+    service: given.service,
+    namespace: given.namespace,
+    port: given.port,
+    node: given.node,
+    kubeconfig: given.kubeconfig,
+    context: given.context,
+  }),
+)
+
+/** By the key that stands in `containers`. */
+const SOURCES = { docker: docker.optional(), dns: dns.optional(), kubernetes: kubernetes.optional() }
+
+/** `{docker: …}`, `{dns: …}` or `{kubernetes: …}` */
 export const sourceSchema = mapping(SOURCES).transform((given, context): SourceConfig => {
   const [source, ...others] = Object.values(given).filter((one) => one !== undefined)
   if (source !== undefined && others.length === 0) return source

@@ -1,6 +1,7 @@
 import type { SourceConfig } from '../config/sources.ts'
 import { openDns } from './dns.ts'
 import { openDocker } from './docker.ts'
+import { openKubernetes } from './kubernetes.ts'
 import type { OpenSource } from './source.ts'
 
 /** By the kind that a config names. */
@@ -9,6 +10,7 @@ const OPENERS: {
 } = {
   docker: openDocker,
   dns: openDns,
+  kubernetes: openKubernetes,
 }
 
 /** Settings and opener have the same kind, which the compiler cannot see through the lookup. */

@@ -364,7 +364,7 @@ test('what is wrong with a source is said with its place and what was expected',
     errorOf('{dns: {name: a, type: A, port: 9}}', 'ports: all')!,
     /^containers\.dns\.port: 9: which port/,
   )
-  assert.match(errorOf('{}')!, /^containers: a mapping; expected one of docker, dns/)
+  assert.match(errorOf('{}')!, /^containers: a mapping; expected one of docker, dns, kubernetes/)
   assert.match(errorOf('7')!, /^containers: 7; expected a list such as \[\{name: web-1/)
   assert.match(
     errorOf('{dns: {name: a, type: A}}', undefined, '{}')!,

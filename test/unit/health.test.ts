@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import type { Address } from '../../src/address.ts'
@@ -18,6 +14,7 @@ import { type HealthChange, HealthChecks } from '../../src/containers/health-che
 import { Echoes, type OpenEchoSocket } from '../../src/containers/probes/echo.ts'
 import { type ProbeTarget, probe } from '../../src/containers/probes/probe.ts'
 import { openEchoSocket } from '../../src/dataplane/echo.ts'
+import { makeCertificate } from '../support/certificate.ts'
 import { untilTrue } from '../support/lab/until.ts'
 
 /** `+` passed, `-` failed → `U` up, `d` down after each; rise 2, fall 3. */
@@ -109,7 +106,7 @@ test('HTTP: silence, a trickle without end, and what is no HTTP fail within the 
 
 test('HTTPS: any certificate will do; the host name is asked for in TLS and in HTTP', async (t) => {
   const asked: unknown[] = []
-  const server = createHttpsServer(makeCertificate(t), (request, answer) => {
+  const server = createHttpsServer(makeCertificate(), (request, answer) => {
     const { servername } = request.socket as TLSSocket
     asked.push([servername, request.headers.host])
     answer.writeHead(204).end()
@@ -125,15 +122,6 @@ test('HTTPS: any certificate will do; the host name is asked for in TLS and in H
   const plain = await listen(t, createHttpServer())
   assert.match(String(await resultOf({ ...https, port: plain })), /^(EPROTO|ERR_SSL_)/)
 })
-
-function makeCertificate(t: TestContext): { key: Buffer; cert: Buffer } {
-  const folder = mkdtempSync(join(tmpdir(), 'onehop-tls-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const what = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=test']
-  execFileSync('openssl', ['req', '-x509', ...what, '-keyout', key, '-out', cert], { stdio: 'pipe' })
-  return { key: readFileSync(key), cert: readFileSync(cert) }
-}
 
 test('UDP: an answer that begins as expected passes; another, silence and a closed port fail', async (t) => {
   const server = createSocket('udp4')
