@@ -11,6 +11,8 @@ export interface Options {
   readonly engine: boolean
   /** What a change of one service of ten thousand costs. */
   readonly publish: boolean
+  /** What a million entries cost. */
+  readonly table: boolean
   readonly rounds: number
   readonly seconds: number
   /** Whether a missed target makes the run fail. */
@@ -20,13 +22,15 @@ export interface Options {
 
 const ENGINE = 'engine'
 const PUBLISH = 'publish'
+const TABLE = 'table'
+const OTHERS: readonly string[] = [ENGINE, PUBLISH, TABLE]
 
 const names = (items: readonly { readonly name: string }[]): string =>
   items.map(({ name }) => name).join(', ')
 
 export const USAGE = `npm run bench -- [OPTIONS]
 
-  --only LOAD,…     ${names(LOADS)}, ${ENGINE}, ${PUBLISH} (default: all)
+  --only LOAD,…     ${names(LOADS)}, ${OTHERS.join(', ')} (default: all)
   --legs LEG,…      ${names(LEGS)}
                     (default: ${names(DEFAULT_LEGS)})
   --rounds N        how often each is measured (default: 5)
@@ -50,13 +54,14 @@ export function parseOptions(argv: readonly string[]): Options {
     },
   })
   const only = split(values.only)
-  const loads = only?.filter((name) => name !== ENGINE && name !== PUBLISH)
+  const loads = only?.filter((name) => !OTHERS.includes(name))
   const [rounds, seconds] = values.quick ? [1, 1] : [5, 3]
   return {
     legs: choose('--legs', split(values.legs), LEGS) ?? DEFAULT_LEGS,
-    loads: choose('--only', loads, LOADS, [ENGINE, PUBLISH]) ?? LOADS,
+    loads: choose('--only', loads, LOADS, OTHERS) ?? LOADS,
     engine: only?.includes(ENGINE) ?? true,
     publish: only?.includes(PUBLISH) ?? true,
+    table: only?.includes(TABLE) ?? true,
     rounds: positive('--rounds', values.rounds) ?? rounds,
     seconds: positive('--seconds', values.seconds) ?? seconds,
     check: values.check,

@@ -10,6 +10,7 @@ import { type Listener, measure } from './measure.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { measurePublishing } from './publish.ts'
 import { formatNumber, formatReport, type Results } from './report.ts'
+import { measureTable } from './table.ts'
 import { judge } from './targets.ts'
 import { requireTools } from './tools.ts'
 
@@ -37,6 +38,7 @@ async function runAll(options: Options): Promise<Results> {
   const engine = [
     ...(options.engine ? await measureEngines(rounds) : []),
     ...(options.publish ? measurePublishing(rounds) : []),
+    ...(options.table ? measureTable(rounds) : []),
   ]
   return {
     at: new Date().toISOString(),

@@ -22,7 +22,7 @@ export async function exportEntries(
 ): Promise<void> {
   const { table } = (await askDaemon(options, '/v1/status')) as { table: { entries: number } }
   const progress = new Progress(context.stderr, 'exporting', table.entries)
-  const output = file === undefined ? context.stdout : createWriteStream(file, { mode: 0o600 })
+  const output = file === undefined ? context.stdout : openFile(file)
   const line = format === 'csv' ? csvLine : jsonLine
   try {
     if (format === 'csv') await write(output, csvLine(FIELDS), file)
@@ -40,10 +40,14 @@ export async function exportEntries(
   }
 }
 
+/** Whatever fails is told to who writes. */
+function openFile(path: string): Writable {
+  return createWriteStream(path, { mode: 0o600 }).on('error', () => {})
+}
+
 async function write(output: Writable, text: string, file: string | undefined): Promise<void> {
   if (file === undefined) return print(output, text)
   await new Promise<void>((resolve, reject) => {
-    output.once('error', reject)
     output.write(text, (error) => (error ? reject(error) : resolve()))
   }).catch((cause: NodeJS.ErrnoException) => {
     throw new OnehopError('E_SYSTEM', `${file}: ${cause.syscall ?? 'write'}: ${cause.code}`, { cause })
