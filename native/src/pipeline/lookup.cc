@@ -137,9 +137,9 @@ void SnapshotLookup::add_ways(const Service& service, const Member& member, bool
     for (const Front& front : service.fronts) {
       if (front.is_v6 != is_v6) continue;
       const uint16_t port = front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
-      ways.push_back({&front, member.container, port, front.protocol});
+      const EndpointWay way{&front, member.container, port, front.protocol};
+      ways.insert(std::ranges::upper_bound(ways, way.order(), {}, &EndpointWay::order), way);
     }
-    std::ranges::stable_sort(ways, {}, &EndpointWay::order);
     place = ways.empty() ? nullptr : std::make_shared<const AddressWays>(std::move(ways));
   });
 }
@@ -170,18 +170,34 @@ EndpointWays SnapshotLookup::ways_to_all_ports(const ParsedPacket& packet) const
   return {exact, ways_at(**found, 0, 0).every};
 }
 
+namespace {
+
+void mark(std::span<const EndpointWay> ways, bool is_v6) {
+  for (const EndpointWay& way : ways)
+    way.front->service->member(way.container)->is_by_flow[is_v6].store(true, std::memory_order_relaxed);
+}
+
+}  // namespace
+
 // So that a packet to a container looks the endpoint up only where that can matter. A service's own members and those of
-// others at the same addresses.
+// others at the same endpoints: there may be ten thousand at other ports of the address.
 void SnapshotLookup::mark_by_flow(const Service& service) const {
   for_each_address(service, [&](const Member& member, bool is_v6) {
     const auto* found = endpoints_.find(address_key(member.address[is_v6], is_v6));
     if (found == nullptr) return;
     const AddressWays& ways = **found;
-    const bool is_by_flow = std::ranges::any_of(
-        ways, [&ways](const EndpointWay& way) { return needs_flow(ways_at(ways, way.protocol, way.port)); });
-    if (!is_by_flow) return;
-    for (const EndpointWay& way : ways)
-      way.front->service->member(way.container)->is_by_flow[is_v6].store(true, std::memory_order_relaxed);
+    const auto mark_at = [&ways, is_v6](uint8_t protocol, uint16_t port) {
+      const EndpointWays at = ways_at(ways, protocol, port);
+      if (!needs_flow(at)) return;
+      mark(at.exact, is_v6);
+      mark(at.every, is_v6);
+    };
+    for (const Front& front : service.fronts) {
+      if (front.is_v6 != is_v6) continue;
+      if (front.protocol != 0) mark_at(front.protocol, member.port != 0 ? member.port : front.target);
+      else
+        for (const EndpointWay& way : ways) mark_at(way.protocol, way.port);
+    }
   });
 }
 
