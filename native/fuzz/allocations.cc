@@ -21,8 +21,9 @@ struct Region {
 constexpr size_t kRegionsAtMost = 64;
 std::array<Region, kRegionsAtMost> recorded;
 size_t recorded_count = 0;
-bool is_recording = false;
-uint64_t allocations = 0;
+// This thread's alone: libFuzzer has one of its own, which may begin while a packet is on its way.
+thread_local bool is_recording = false;
+thread_local uint64_t allocations = 0;
 
 void on_malloc(const volatile void* memory, size_t bytes) {
   allocations++;
