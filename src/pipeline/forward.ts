@@ -14,21 +14,22 @@ import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
 import { addressOf, endpointPort, sourceKey, type Way } from './lookup.ts'
-import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
+import { codeOf, dropped, flowOf, leaving, type Outcome } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { forwardQuoted } from './quoted.ts'
 import { rewriteEnd } from './rewrite.ts'
 import type { Member } from './snapshot.ts'
+import type { ReasonOf } from './verdict.ts'
 
 /** A packet to a public address: find the way in, decide, remember, rewrite. It never passes: see pipeline.ts. */
 export function forward(packet: Packet, state: PipelineState, offload: Offload): Outcome {
-  if (state.lookup.aliases.isAlias(packet.source)) return drop('stray-alias', packet)
+  if (state.lookup.aliases.isAlias(packet.source)) return dropped('stray-alias', packet.source)
   if (isIcmpError(packet)) return forwardQuoted(packet, state, isPartial(packet, offload))
-  if (isAuthenticated(packet)) return drop('authenticated', packet)
-  if (lacksChecksum(packet) && !isPartial(packet, offload)) return drop('no-checksum', packet)
+  if (isAuthenticated(packet)) return dropped('authenticated', packet.source)
+  if (lacksChecksum(packet) && !isPartial(packet, offload)) return dropped('no-checksum', packet.source)
   const way = state.lookup.way(packet)
   if (way === undefined) return withoutService(packet, state, offload)
-  if (!isForwardable(packet)) return drop('unsupported', packet)
+  if (!isForwardable(packet)) return dropped('unsupported', packet.source)
 
   const key = sourceKey(way, packet.source)
   const idle = state.lookup.idleOf(key.scope)
@@ -40,13 +41,7 @@ export function forward(packet: Packet, state: PipelineState, offload: Offload):
   const quota = state.lookup.quotaOf(key.scope)
   state.table.remember(key, member.container.id, origin, packet, quota, state.now, idle)
   rewriteToContainer(packet, way, member, state, isPartial(packet, offload))
-  return {
-    code: codeOf('forward', reason),
-    service: way.service.id,
-    container: member.container.id,
-    output: wholePacket(packet),
-    source: key.source,
-  }
+  return leaving('forward', reason, packet, way, member.container.id, key.source)
 }
 
 /** Of ICMP only echo requests have an end to rewrite. */
@@ -75,19 +70,21 @@ function rewriteToContainer(
 
 /** A public address, but no service on that port. */
 function withoutService(packet: Packet, state: PipelineState, offload: Offload): Outcome {
-  if (packet.isLaterFragment) return drop('fragment', packet)
-  if (!packet.hasTransport || packet.isRouted) return drop('unsupported', packet)
+  if (packet.isLaterFragment) return dropped('fragment', packet.source)
+  if (!packet.hasTransport || packet.isRouted) return dropped('unsupported', packet.source)
   if (isEchoRequest(packet) && !packet.isFragment)
     return answer('echo', echoReply(packet, isPartial(packet, offload)), packet)
-  if (isIcmp(packet)) return drop('unsupported', packet)
+  if (isIcmp(packet)) return dropped('unsupported', packet.source)
   return state.lookup.snapshot.unserved === 'drop'
-    ? drop('port-closed', packet)
+    ? dropped('port-closed', packet.source)
     : reject(packet, 'port-closed', state, offload)
 }
 
 function withoutContainer(packet: Packet, { service }: Way, state: PipelineState, offload: Offload): Outcome {
   const outcome =
-    service.empty === 'drop' ? drop('no-container', packet) : reject(packet, 'no-container', state, offload)
+    service.empty === 'drop'
+      ? dropped('no-container', packet.source)
+      : reject(packet, 'no-container', state, offload)
   return { ...outcome, service: service.id }
 }
 
@@ -98,40 +95,17 @@ function reject(
   state: PipelineState,
   offload: Offload,
 ): Outcome {
-  if (!isAnswerable(packet, offload)) return drop(reason, packet)
+  if (!isAnswerable(packet, offload)) return dropped(reason, packet.source)
   if (packet.protocol === TCP.protocol) return answer(reason, tcpReset(packet), packet)
   return state.errors.take(state.now)
     ? answer(reason, unreachable(packet, reason), packet)
-    : drop('answer-limit', packet)
+    : dropped('answer-limit', packet.source)
 }
 
-const answer = (
-  reason: 'echo' | 'port-closed' | 'no-container',
-  output: Uint8Array,
-  packet: Packet,
-): Outcome => ({
+const answer = (reason: ReasonOf<'answer'>, output: Uint8Array, packet: Packet): Outcome => ({
   code: codeOf('answer', reason),
   service: 0,
   container: 0,
   output,
-  source: packet.source,
-})
-
-const drop = (
-  reason:
-    | 'stray-alias'
-    | 'authenticated'
-    | 'no-checksum'
-    | 'unsupported'
-    | 'fragment'
-    | 'port-closed'
-    | 'no-container'
-    | 'answer-limit',
-  packet: Packet,
-): Outcome => ({
-  code: codeOf('drop', reason),
-  service: 0,
-  container: 0,
-  output: undefined,
   source: packet.source,
 })

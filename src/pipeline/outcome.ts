@@ -3,7 +3,7 @@ import { load16 } from '../packet/bytes.ts'
 import { ICMP } from '../packet/icmp.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { Flow } from '../table/flows.ts'
-import { REASONS, type Reason, VERDICTS, type Verdict } from './verdict.ts'
+import { REASONS, type Reason, type ReasonOf, VERDICTS, type Verdict } from './verdict.ts'
 
 /** What became of one packet. Absent fields do not apply to the verdict. */
 export interface Outcome {
@@ -33,6 +33,39 @@ export function codeOf(verdict: Verdict, reason: Reason): number {
 
 /** The bytes that leave: trailing link-layer padding stays behind. */
 export const wholePacket = (packet: Packet): Uint8Array => packet.bytes.subarray(0, packet.length)
+
+/** Rewritten, on its way between a client and a container. `source`: the client as the table knows it. */
+export const leaving = <Of extends 'forward' | 'reply'>(
+  verdict: Of,
+  reason: ReasonOf<Of>,
+  packet: Packet,
+  { service }: { readonly service: { readonly id: number } },
+  container: number,
+  source: Address,
+): Outcome => ({
+  code: codeOf(verdict, reason),
+  service: service.id,
+  container,
+  output: wholePacket(packet),
+  source,
+})
+
+export const passed = (reason: ReasonOf<'pass'>, packet: Packet): Outcome => ({
+  code: codeOf('pass', reason),
+  service: 0,
+  container: 0,
+  output: wholePacket(packet),
+  source: packet.source,
+})
+
+/** `source`: the client, whichever end of the packet it is; undefined when it could not be read. */
+export const dropped = (reason: ReasonOf<'drop'>, source: Address | undefined, service = 0): Outcome => ({
+  code: codeOf('drop', reason),
+  service,
+  container: 0,
+  output: undefined,
+  source,
+})
 
 /**
  * The flow of a request at the endpoint it was sent to, or of the endpoint's answer. A program that sends echo requests

@@ -1,5 +1,5 @@
 import { isOffloadSound, isPartial, NO_OFFLOAD, type Offload } from '../packet/offload.ts'
-import { type Malformed, type Packet, parsePacket } from '../packet/packet.ts'
+import { type Packet, parsePacket } from '../packet/packet.ts'
 import type { FlowTable } from '../table/flows.ts'
 import type { FragmentTable } from '../table/fragments.ts'
 import type { DistributionTable } from '../table/table.ts'
@@ -8,7 +8,7 @@ import type { ErrorBudget } from './budget.ts'
 import { forward } from './forward.ts'
 import { followFirst, rememberFirst } from './fragments.ts'
 import type { SnapshotLookup } from './lookup.ts'
-import { codeOf, type Outcome } from './outcome.ts'
+import { dropped, type Outcome } from './outcome.ts'
 import { reply, replyToAlias } from './reply.ts'
 
 /** All that a packet's outcome depends on besides its bytes. */
@@ -34,8 +34,8 @@ export function processPacket(
   offload: Offload = NO_OFFLOAD,
 ): Outcome {
   const packet = parsePacket(bytes)
-  if (typeof packet === 'string') return malformed(packet)
-  if (!isOffloadSound(packet, offload)) return malformed('bad-offload')
+  if (typeof packet === 'string') return dropped(packet, undefined)
+  if (!isOffloadSound(packet, offload)) return dropped('bad-offload', undefined)
   if (packet.isLaterFragment) return followFirst(packet, state) ?? forwardOrReply(packet, state, offload)
   const outcome = forwardOrReply(packet, state, offload)
   if (packet.isFragment) rememberFirst(packet, outcome, state)
@@ -49,11 +49,3 @@ function forwardOrReply(packet: Packet, state: PipelineState, offload: Offload):
     ? replyToAlias(packet, state, isPartial(packet, offload))
     : reply(packet, state, isPartial(packet, offload))
 }
-
-const malformed = (reason: Malformed | 'bad-offload'): Outcome => ({
-  code: codeOf('drop', reason),
-  service: 0,
-  container: 0,
-  output: undefined,
-  source: undefined,
-})

@@ -1,10 +1,10 @@
-import type { Address } from '../address.ts'
 import { load16, store16 } from '../packet/bytes.ts'
 import { fold, sumOf, updateChecksum, wordDelta } from '../packet/checksum.ts'
 import { ICMP } from '../packet/icmp.ts'
 import { isEchoReply, isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
 import { otherWay, parseQuoted } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
+import { wayOfFlow } from './asked.ts'
 import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
@@ -16,9 +16,8 @@ import {
   isOnlyByFlow,
   needsFlow,
   sourceKey,
-  type Way,
 } from './lookup.ts'
-import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
+import { dropped, leaving, type Outcome, passed } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { rewriteEnd } from './rewrite.ts'
 
@@ -36,16 +35,16 @@ export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: b
   const quoted = parseQuoted(packet)
   const { lookup } = state
   if (quoted === undefined || quoted.source !== packet.destination || !isOfFlow(quoted, isEchoReply))
-    return drop('unrelated', packet)
-  if (lookup.aliases.isAlias(quoted.destination)) return drop('unrelated', packet)
+    return dropped('unrelated', packet.source)
+  if (lookup.aliases.isAlias(quoted.destination)) return dropped('unrelated', packet.source)
   const request = otherWay(quoted)
   const way = lookup.way(request)
-  if (way === undefined) return drop(quoted.isLaterFragment ? 'fragment' : 'unrelated', packet)
+  if (way === undefined) return dropped(quoted.isLaterFragment ? 'fragment' : 'unrelated', packet.source)
 
   const key = sourceKey(way, request.source)
   const entry = state.table.lookup(key, state.now, lookup.idleOf(key.scope))
   const decision = decide(request, way, lookup, entry, pastOf(state, 'peek'))
-  if (decision.reason === 'no-container') return drop('no-container', packet, way.service.id)
+  if (decision.reason === 'no-container') return dropped('no-container', packet.source, way.service.id)
 
   const { member } = decision
   const address = addressOf(member.container, packet.destination)!
@@ -55,24 +54,24 @@ export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: b
   })
   rewriteEnd(packet, 'destination', address, 0, isPartial)
   disguise(packet, 'source', lookup.aliases, isPartial)
-  return leaving('forward', packet, way, member.container.id, key.source)
+  return leaving('forward', 'quoted', packet, way, member.container.id, key.source)
 }
 
 /** From the containers' side, about a request: to the client, who knows nothing but the public address. */
 export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
   const quoted = parseQuoted(packet)
-  if (quoted === undefined || !isOfFlow(quoted, isEchoRequest)) return pass('not-ours', packet)
+  if (quoted === undefined || !isOfFlow(quoted, isEchoRequest)) return passed('not-ours', packet)
   const client = state.lookup.aliases.sourceOf(quoted.source) ?? quoted.source
-  if (client !== packet.destination) return pass('not-ours', packet)
+  if (client !== packet.destination) return passed('not-ours', packet)
   const answer = { ...otherWay(quoted), destination: client }
   const ways = state.lookup.endpointWays(answer)
-  if (ways.length === 0) return pass('not-ours', packet)
+  if (ways.length === 0) return passed('not-ours', packet)
   const asked = ways.filter((way) => hasAsked(answer, way, state))
-  if (asked.length === 0) return pass('unknown-client', packet)
-  if (quoted.isLaterFragment && !isOneWay(ways)) return drop('fragment', packet)
-  const way = needsFlow(ways) ? asked.find(isOfEnd(answer, state)) : ways[0]
+  if (asked.length === 0) return passed('unknown-client', packet)
+  if (quoted.isLaterFragment && !isOneWay(ways)) return dropped('fragment', packet.source)
+  const way = needsFlow(ways) ? wayOfFlow(asked, answer, state.flows) : ways[0]
   if (way === undefined)
-    return isOnlyByFlow(asked) ? pass('unknown-flow', packet) : drop('unknown-flow', packet)
+    return isOnlyByFlow(asked) ? passed('unknown-flow', packet) : dropped('unknown-flow', packet.source)
 
   const { address, port } = way.front
   rewriteQuoted(packet, quoted, isPartial, () => {
@@ -80,7 +79,7 @@ export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boo
     if (client !== quoted.source) rewriteEnd(quoted, 'source', client, 0, false)
   })
   rewriteEnd(packet, 'source', address, 0, isPartial)
-  return leaving('reply', packet, way, way.container.id, sourceKey(way, packet.destination).source)
+  return leaving('reply', 'quoted', packet, way, way.container.id, sourceKey(way, packet.destination).source)
 }
 
 /** Of ICMP only echo belongs to a flow: an error about an error, say, does not. */
@@ -90,12 +89,6 @@ const isOfFlow = (quoted: Packet, isEcho: (packet: Packet) => boolean): boolean 
 function hasAsked(answer: Packet, way: EndpointWay, { table, lookup, now }: PipelineState): boolean {
   const key = sourceKey(way, answer.destination)
   return table.lookup(key, now, lookup.idleOf(key.scope))?.container === way.container.id
-}
-
-/** Whether a way is the one that the flow used. */
-function isOfEnd(answer: Packet, { flows }: PipelineState): (way: EndpointWay) => boolean {
-  const end = flows.lookup(flowOf(answer, 'destination', answer.source, answer.sourcePort))
-  return ({ front }) => front.address === end?.address && (front.protocol === 0 || front.port === end.port)
 }
 
 /**
@@ -111,37 +104,3 @@ function rewriteQuoted(packet: Packet, quoted: Packet, isPartial: boolean, rewri
   const at = packet.transport + ICMP.checksum
   if (!isPartial) store16(packet.bytes, at, updateChecksum(load16(packet.bytes, at), delta))
 }
-
-const leaving = (
-  verdict: 'forward' | 'reply',
-  packet: Packet,
-  { service }: Way,
-  container: number,
-  source: Address,
-): Outcome => ({
-  code: codeOf(verdict, 'quoted'),
-  service: service.id,
-  container,
-  output: wholePacket(packet),
-  source,
-})
-
-const pass = (reason: 'not-ours' | 'unknown-client' | 'unknown-flow', packet: Packet): Outcome => ({
-  code: codeOf('pass', reason),
-  service: 0,
-  container: 0,
-  output: wholePacket(packet),
-  source: packet.source,
-})
-
-const drop = (
-  reason: 'unrelated' | 'fragment' | 'no-container' | 'unknown-flow',
-  packet: Packet,
-  service = 0,
-): Outcome => ({
-  code: codeOf('drop', reason),
-  service,
-  container: 0,
-  output: undefined,
-  source: packet.source,
-})

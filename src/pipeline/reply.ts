@@ -1,8 +1,8 @@
-import type { Address } from '../address.ts'
 import { isEchoReply, isIcmp, isRewritable, lacksChecksum, type Packet } from '../packet/packet.ts'
 import { isIcmpError } from '../packet/quoted.ts'
+import { wayOfFlow } from './asked.ts'
 import { type EndpointWay, isOneWay, isOnlyByFlow, needsFlow, sourceKey } from './lookup.ts'
-import { codeOf, flowOf, type Outcome, wholePacket } from './outcome.ts'
+import { dropped, leaving, type Outcome, passed } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { replyQuoted } from './quoted.ts'
 import { rewriteEnd } from './rewrite.ts'
@@ -15,10 +15,10 @@ import { REASONS } from './verdict.ts'
 export function reply(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
   if (isIcmpError(packet)) return replyQuoted(packet, state, isPartial)
   const ways = isAnswer(packet) ? state.lookup.endpointWays(packet) : []
-  if (ways.length === 0) return pass(packet, 'not-ours')
+  if (ways.length === 0) return passed('not-ours', packet)
   const asked = ways.filter((way) => hasAsked(packet, way, state))
-  if (asked.length === 0) return pass(packet, 'unknown-client')
-  if (packet.isLaterFragment && !isOneWay(ways)) return drop('fragment', packet.destination)
+  if (asked.length === 0) return passed('unknown-client', packet)
+  if (packet.isLaterFragment && !isOneWay(ways)) return dropped('fragment', packet.destination)
   return needsFlow(ways)
     ? flowReply(packet, asked, state, isPartial)
     : rewritten(packet, ways[0]!, 'endpoint', isPartial)
@@ -30,9 +30,9 @@ export function reply(packet: Packet, state: PipelineState, isPartial: boolean):
  */
 export function replyToAlias(packet: Packet, state: PipelineState, isPartial: boolean): Outcome {
   const caller = state.lookup.aliases.sourceOf(packet.destination)
-  if (caller === undefined) return drop('stray-alias', packet.source)
+  if (caller === undefined) return dropped('stray-alias', packet.source)
   const outcome = reply({ ...packet, destination: caller }, state, isPartial)
-  if (REASONS[outcome.code]![0] === 'pass') return drop('stray-alias', packet.source)
+  if (REASONS[outcome.code]![0] === 'pass') return dropped('stray-alias', packet.source)
   if (outcome.output !== undefined) rewriteEnd(packet, 'destination', caller, 0, isPartial)
   return outcome
 }
@@ -52,12 +52,9 @@ function flowReply(
   state: PipelineState,
   isPartial: boolean,
 ): Outcome {
-  const end = state.flows.lookup(flowOf(packet, 'destination', packet.source, packet.sourcePort))
-  const way = asked.find(
-    ({ front }) => front.address === end?.address && (front.protocol === 0 || front.port === end.port),
-  )
+  const way = wayOfFlow(asked, packet, state.flows)
   if (way !== undefined) return rewritten(packet, way, 'flow', isPartial)
-  return isOnlyByFlow(asked) ? pass(packet, 'unknown-flow') : drop('unknown-flow', packet.destination)
+  return isOnlyByFlow(asked) ? passed('unknown-flow', packet) : dropped('unknown-flow', packet.destination)
 }
 
 function rewritten(
@@ -66,33 +63,8 @@ function rewritten(
   reason: 'endpoint' | 'flow',
   isPartial: boolean,
 ): Outcome {
-  if (lacksChecksum(packet) && !isPartial) return drop('no-checksum', packet.destination)
+  if (lacksChecksum(packet) && !isPartial) return dropped('no-checksum', packet.destination)
   const { source } = sourceKey(way, packet.destination)
   rewriteEnd(packet, 'source', way.front.address, way.front.port, isPartial)
-  return {
-    code: codeOf('reply', reason),
-    service: way.service.id,
-    container: way.container.id,
-    output: wholePacket(packet),
-    source,
-  }
+  return leaving('reply', reason, packet, way, way.container.id, source)
 }
-
-const pass = (packet: Packet, reason: 'not-ours' | 'unknown-client' | 'unknown-flow'): Outcome => ({
-  code: codeOf('pass', reason),
-  service: 0,
-  container: 0,
-  output: wholePacket(packet),
-  source: packet.source,
-})
-
-const drop = (
-  reason: 'no-checksum' | 'fragment' | 'unknown-flow' | 'stray-alias',
-  source: Address,
-): Outcome => ({
-  code: codeOf('drop', reason),
-  service: 0,
-  container: 0,
-  output: undefined,
-  source,
-})

@@ -44,3 +44,6 @@ export const REASONS = [
 ] as const satisfies readonly (readonly [Verdict, string])[]
 
 export type Reason = (typeof REASONS)[number][1]
+
+/** The reasons that a verdict may have. */
+export type ReasonOf<Of extends Verdict> = Extract<(typeof REASONS)[number], readonly [Of, string]>[1]

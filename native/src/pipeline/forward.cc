@@ -18,11 +18,11 @@ bool is_forwardable(const ParsedPacket& packet) {
 void rewrite_to_container(const ParsedPacket& packet, const Front& front, const Member& member, bool is_partial,
                           const PipelineState& state) {
   const Address& address = member.address[packet.is_v6];
-  const uint16_t port = front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
+  const uint16_t port = endpoint_port(front, member);
   if (member.is_by_flow[packet.is_v6].load(std::memory_order_relaxed) && !packet.is_later_fragment) {
-    const uint16_t endpoint_port = port != 0 ? port : packet.destination_port;
-    if (state.lookup.needs_flow(address, packet.is_v6, packet.protocol, endpoint_port))
-      state.flows.remember(flow_to(packet, address, endpoint_port), {packet.destination, packet.destination_port});
+    const uint16_t port_there = port != 0 ? port : packet.destination_port;
+    if (state.lookup.needs_flow(address, packet.is_v6, packet.protocol, port_there))
+      state.flows.remember(flow_to(packet, address, port_there), {packet.destination, packet.destination_port});
   }
   rewrite_end(packet, Side::kDestination, address, port, is_partial);
   disguise(packet, Side::kSource, state.lookup.aliases(), is_partial);
@@ -91,10 +91,7 @@ Result forward(const ParsedPacket& packet, const Front* front, Offload& offload,
   state.table.remember(key, found, member.container, decision.origin, packet, front->quota, state.now,
                        state.tally);
   rewrite_to_container(packet, *front, member, is_partial(packet, offload), state);
-  Result result = leaving(decision.code, Way::kContainer, packet.length, packet, key.source);
-  result.service = front->service_id;
-  result.container = member.container;
-  return result;
+  return left(decision.code, Way::kContainer, packet, *front, member.container, key.source);
 }
 
 }  // namespace onehop

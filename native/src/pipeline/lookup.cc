@@ -136,8 +136,7 @@ void SnapshotLookup::add_ways(const Service& service, const Member& member, bool
     AddressWays ways = place == nullptr ? AddressWays{} : *place;
     for (const Front& front : service.fronts) {
       if (front.is_v6 != is_v6) continue;
-      const uint16_t port = front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
-      const EndpointWay way{&front, member.container, port, front.protocol};
+      const EndpointWay way{&front, member.container, endpoint_port(front, member), front.protocol};
       ways.insert(std::ranges::upper_bound(ways, way.order(), {}, &EndpointWay::order), way);
     }
     place = ways.empty() ? nullptr : std::make_shared<const AddressWays>(std::move(ways));
@@ -194,7 +193,7 @@ void SnapshotLookup::mark_by_flow(const Service& service) const {
     };
     for (const Front& front : service.fronts) {
       if (front.is_v6 != is_v6) continue;
-      if (front.protocol != 0) mark_at(front.protocol, member.port != 0 ? member.port : front.target);
+      if (front.protocol != 0) mark_at(front.protocol, endpoint_port(front, member));
       else
         for (const EndpointWay& way : ways) mark_at(way.protocol, way.port);
     }

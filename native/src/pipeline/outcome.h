@@ -3,6 +3,7 @@
 
 #include "../table/flows.h"
 #include "engine.h"
+#include "snapshot.h"
 #include "verdict.h"
 
 namespace onehop {
@@ -15,6 +16,19 @@ inline Result leaving(Code code, Way way, uint32_t length, const ParsedPacket& p
   result.is_v6 = packet.is_v6;
   result.source = source;
   return result;
+}
+
+// Rewritten, on its way between a client and a container.
+inline Result left(Code code, Way way, const ParsedPacket& packet, const Front& front, uint32_t container,
+                   const Address& source) {
+  Result result = leaving(code, way, packet.length, packet, source);
+  result.service = front.service_id;
+  result.container = container;
+  return result;
+}
+
+inline Result passed(Code code, const ParsedPacket& packet) {
+  return leaving(code, Way::kTun, packet.length, packet, packet.source);
 }
 
 inline Result dropped(Code code, const ParsedPacket& packet, const Address& source) {

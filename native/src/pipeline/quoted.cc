@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "asked.h"
 #include "decide.h"
 #include "outcome.h"
 #include "rewrite.h"
@@ -13,10 +14,6 @@ namespace {
 // Of ICMP only echo belongs to a flow: an error about an error, say, does not.
 bool is_of_flow(const ParsedPacket& quoted, bool (*is_echo)(const ParsedPacket&)) {
   return is_rewritable(quoted) && (!is_icmp(quoted) || !quoted.has_transport || is_echo(quoted));
-}
-
-uint16_t endpoint_port(const Front& front, const Member& member) {
-  return front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
 }
 
 // Runs `rewrite` on what an error quotes. ICMP's checksum covers that, so it changes by what changed in the quoted
@@ -32,44 +29,13 @@ void rewrite_quoted(const ParsedPacket& packet, const ParsedPacket& quoted, bool
   if (!is_partial) put_raw16(checksum, update_checksum(raw16(checksum), delta));
 }
 
-// The way that an answer's flow used, and on the way there whether the client went any of them.
-struct Asked {
-  bool is_any = false;
-  bool is_only_by_flow = true;
-  const EndpointWay* way = nullptr;
-};
-
-void ask(std::span<const EndpointWay> ways, const PublicEnd* end, const ParsedPacket& answer,
-         const PipelineState& state, Asked& asked) {
-  for (const EndpointWay& way : ways) {
-    const Front& front = *way.front;
-    const auto found = state.table.lookup(source_key(front, answer.destination), state.now, front.idle);
-    if (found.place == DistributionTable::Found::Place::kNowhere || found.value.container != way.container) continue;
-    asked.is_any = true;
-    asked.is_only_by_flow &= front.is_by_flow;
-    const bool is_of_flow = end == nullptr || (front.address == end->address &&
-                                               (front.protocol == 0 || front.port == end->port));
-    if (is_of_flow && asked.way == nullptr) asked.way = &way;
-  }
-}
-
 Asked asked_of(const EndpointWays& ways, const ParsedPacket& answer, const PipelineState& state) {
-  PublicEnd end{};
-  const bool needs_flow = state.lookup.needs_flow(ways);
-  const bool has_flow = needs_flow && state.flows.lookup(flow_from(answer), end);
-  Asked asked;
-  ask(ways.exact, needs_flow ? &end : nullptr, answer, state, asked);
-  ask(ways.every, needs_flow ? &end : nullptr, answer, state, asked);
-  if (needs_flow && !has_flow) asked.way = nullptr;
-  return asked;
-}
-
-Result left(Code code, Way way, const ParsedPacket& packet, const Front& front, uint32_t container,
-            const Address& source) {
-  Result result = leaving(code, way, packet.length, packet, source);
-  result.service = front.service_id;
-  result.container = container;
-  return result;
+  const auto has_asked = [&answer, &state](const EndpointWay& way) {
+    const auto found = state.table.lookup(source_key(*way.front, answer.destination), state.now, way.front->idle);
+    return found.place != DistributionTable::Found::Place::kNowhere && found.value.container == way.container;
+  };
+  if (state.lookup.needs_flow(ways)) return asked_of(ways, has_asked, FlowEnd(answer, state.flows));
+  return asked_of(ways, has_asked, [](const Front&) { return true; });
 }
 
 }  // namespace
@@ -106,20 +72,19 @@ Result forward_quoted(const ParsedPacket& packet, bool is_partial, const Pipelin
 
 Result reply_quoted(const ParsedPacket& packet, bool is_partial, const PipelineState& state) {
   ParsedPacket quoted;
-  const auto pass = [&packet](Code code) { return leaving(code, Way::kTun, packet.length, packet, packet.source); };
-  if (!parse_quoted(packet, quoted) || !is_of_flow(quoted, is_echo_request)) return pass(Code::kPassNotOurs);
+  if (!parse_quoted(packet, quoted) || !is_of_flow(quoted, is_echo_request)) return passed(Code::kPassNotOurs, packet);
   const Address client = state.lookup.aliases().source_of(quoted.source, quoted.is_v6).value_or(quoted.source);
-  if (client != packet.destination) return pass(Code::kPassNotOurs);
+  if (client != packet.destination) return passed(Code::kPassNotOurs, packet);
   ParsedPacket answer = other_way(quoted);
   answer.destination = client;
   const EndpointWays ways = state.lookup.endpoint_ways(answer);
-  if (ways.size() == 0) return pass(Code::kPassNotOurs);
+  if (ways.size() == 0) return passed(Code::kPassNotOurs, packet);
   const Asked asked = asked_of(ways, answer, state);
-  if (!asked.is_any) return pass(Code::kPassUnknownClient);
+  if (!asked.is_any) return passed(Code::kPassUnknownClient, packet);
   if (quoted.is_later_fragment && !state.lookup.is_one_way(ways))
     return dropped(Code::kDropFragment, packet, packet.source);
   if (asked.way == nullptr)
-    return asked.is_only_by_flow ? pass(Code::kPassUnknownFlow)
+    return asked.is_only_by_flow ? passed(Code::kPassUnknownFlow, packet)
                                  : dropped(Code::kDropUnknownFlow, packet, packet.source);
 
   const Front& front = *asked.way->front;

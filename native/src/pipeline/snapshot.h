@@ -56,6 +56,11 @@ struct alignas(64) Front {
   bool is_by_flow;         // of the service: only what came through it is an answer
 };
 
+// Where a member listens for what comes in by the front, network order; 0: at whichever port the packet names.
+inline uint16_t endpoint_port(const Front& front, const Member& member) {
+  return front.protocol == 0 ? 0 : member.port != 0 ? member.port : front.target;
+}
+
 // Rows of positions in a service's members: Maglev's ring, the turns of a round robin, or each once.
 using Ring = std::vector<uint16_t>;
 
