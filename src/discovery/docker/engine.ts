@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { z } from 'zod'
 import { oneLine } from '../../config/issue.ts'
+import { isTimeout, readBody, readLines, tryJson } from '../http.ts'
 
 /** The API versions that were tried; what is read here has not changed between them. */
 const OLDEST_API = '1.24'
@@ -85,7 +86,8 @@ export class Engine {
   async #ask(path: string): Promise<string | undefined> {
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(LONGEST_ANSWER_MS)])
     const answer = await this.#open(path, this.#agent, signal)
-    const text = await readBody(answer, path).catch((error: Error) => {
+    const tooLarge = `GET ${path}: an answer larger than ${LARGEST_ANSWER_BYTES / 1024 / 1024} MiB`
+    const text = await readBody(answer, LARGEST_ANSWER_BYTES, tooLarge).catch((error: Error) => {
       throw this.#explain(error)
     })
     if (answer.statusCode === 404) return undefined
@@ -109,9 +111,9 @@ export class Engine {
   }
 
   #explain(cause: NodeJS.ErrnoException): Error {
-    const { code, name, message } = cause
-    const isLate = name === 'TimeoutError' || (cause.cause as Error | undefined)?.name === 'TimeoutError'
-    if (isLate) return new Error(`${this.#socketPath}: no answer within ${LONGEST_ANSWER_MS / 1000} s`)
+    const { code, message } = cause
+    if (isTimeout(cause))
+      return new Error(`${this.#socketPath}: no answer within ${LONGEST_ANSWER_MS / 1000} s`)
     const hint = code === undefined ? undefined : HINTS[code]
     return new Error(`${this.#socketPath}: ${code ?? message}${hint ? `; ${hint}` : ''}`, { cause })
   }
@@ -139,18 +141,6 @@ function compareVersions(a: string, b: string): number {
   return major - otherMajor || minor - otherMinor
 }
 
-async function readBody(answer: IncomingMessage, path: string): Promise<string> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > LARGEST_ANSWER_BYTES)
-      throw new Error(`GET ${path}: an answer larger than ${LARGEST_ANSWER_BYTES / 1024 / 1024} MiB`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
-}
-
 function parse<T>(path: string, text: string, schema: z.ZodType<T>): T {
   const value = tryJson(text)
   const parsed = schema.safeParse(value)
@@ -160,14 +150,6 @@ function parse<T>(path: string, text: string, schema: z.ZodType<T>): T {
   throw new Error(`GET ${path}: not what a Docker Engine answers${place}`)
 }
 
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** Errors are `{"message": "…"}`. */
 function messageIn(text: string): string {
   const parsed = z.object({ message: z.string() }).safeParse(tryJson(text))
@@ -175,13 +157,8 @@ function messageIn(text: string): string {
 }
 
 async function* readEvents(answer: IncomingMessage): AsyncGenerator<EngineEvent> {
-  let rest = ''
-  for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop()!
-    if (rest.length > LONGEST_EVENT_BYTES) throw new Error('an event larger than 1 MiB')
-    for (const line of lines) if (line.trim() !== '') yield parseEvent(line)
-  }
+  for await (const line of readLines(answer, LONGEST_EVENT_BYTES, 'an event larger than 1 MiB'))
+    if (line.trim() !== '') yield parseEvent(line)
 }
 
 function parseEvent(line: string): EngineEvent {

@@ -3,6 +3,7 @@ import { request as requestHttp } from 'node:http'
 import { type RequestOptions, request as requestHttps } from 'node:https'
 import type { z } from 'zod'
 import { oneLine, quoteValue } from '../../config/issue.ts'
+import { isTimeout, readBody, readLines, tryJson } from '../http.ts'
 
 const LONGEST_ANSWER_MS = 10_000
 const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
@@ -38,7 +39,7 @@ export async function read<T>(
 ): Promise<T> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_ANSWER_MS)])
   const answer = await open(access, path, bounded)
-  const text = await readBody(answer, path).catch((cause: Error) => {
+  const text = await bodyOf(answer, path).catch((cause: Error) => {
     throw explain(cause, access.server)
   })
   return parse(text, schema, path)
@@ -69,16 +70,10 @@ async function* parseLines<T>(
   path: string,
   server: string,
 ): AsyncIterable<T> {
-  let rest = ''
-  answer.setEncoding('utf8')
+  const tooLong = `${path}: a line longer than ${LONGEST_LINE_BYTES} bytes`
   try {
-    for await (const chunk of answer as AsyncIterable<string>) {
-      const lines = (rest + chunk).split('\n')
-      rest = lines.pop()!
-      if (rest.length > LONGEST_LINE_BYTES)
-        throw new Error(`${path}: a line longer than ${LONGEST_LINE_BYTES} bytes`)
-      for (const line of lines) if (line !== '') yield parse(line, schema, path)
-    }
+    for await (const line of readLines(answer, LONGEST_LINE_BYTES, tooLong))
+      if (line !== '') yield parse(line, schema, path)
   } catch (cause) {
     throw explain(cause as Error, server)
   }
@@ -95,7 +90,7 @@ async function open(access: Access, path: string, signal: AbortSignal): Promise<
     asking.end()
   })
   if (answer.statusCode === 200) return answer
-  const reason = messageIn(await readBody(answer, path))
+  const reason = messageIn(await bodyOf(answer, path))
   throw new StatusError(
     answer.statusCode ?? 0,
     `${access.server}: ${path}: HTTP status ${answer.statusCode}${reason}`,
@@ -103,36 +98,20 @@ async function open(access: Access, path: string, signal: AbortSignal): Promise<
 }
 
 function explain(cause: NodeJS.ErrnoException, server: string): Error {
-  const isLate = cause.name === 'TimeoutError' || (cause.cause as Error | undefined)?.name === 'TimeoutError'
-  const what = isLate ? `no answer within ${LONGEST_ANSWER_MS / 1000} s` : (cause.code ?? cause.message)
+  const what = isTimeout(cause)
+    ? `no answer within ${LONGEST_ANSWER_MS / 1000} s`
+    : (cause.code ?? cause.message)
   return new Error(`${server}: ${what}`, { cause })
 }
 
-async function readBody(answer: IncomingMessage, path: string): Promise<string> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > LARGEST_ANSWER_BYTES)
-      throw new Error(`${path}: an answer larger than ${LARGEST_ANSWER_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
-}
+const bodyOf = (answer: IncomingMessage, path: string): Promise<string> =>
+  readBody(answer, LARGEST_ANSWER_BYTES, `${path}: an answer larger than ${LARGEST_ANSWER_BYTES} bytes`)
 
 function parse<T>(text: string, schema: z.ZodType<T>, path: string): T {
   const parsed = schema.safeParse(tryJson(text))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   throw new Error(`${path}: ${issue?.path.join('.')}: ${issue?.message}: ${quoteValue(text)}`)
-}
-
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** A Status object says why; what is none of that kind is left out. */
