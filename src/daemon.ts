@@ -327,6 +327,7 @@ class Daemon {
   }
 
   status(): Status {
+    const conditions = this.#conditions()
     return buildStatus({
       version: this.#version,
       pid: process.pid,
@@ -337,7 +338,7 @@ class Daemon {
       counters: this.#dataPlane.counters(),
       store: this.#store?.status() ?? { state: 'off' },
       io: this.#dataPlane.io(),
-      stateOf: this.#stateOf,
+      stateOf: (container) => conditions.get(container)?.state ?? 'ready',
       sources: this.#discovery.status(),
       problems: [
         ...(this.#network.failure === undefined ? [] : [this.#network.failure]),
@@ -371,11 +372,6 @@ class Daemon {
     }
     return conditions
   }
-
-  readonly #stateOf = (container: string): ContainerState =>
-    this.#health.isUp(container) && !this.#waiting.has(container)
-      ? worst(this.#list.stateOf(container), this.#discovery.stateOf(container))
-      : 'down'
 
   /** Published first: the log may wait for its reader. */
   #turn(changes: readonly HealthChange[]): void {

@@ -89,8 +89,6 @@ export class ContainerList {
     })
   }
 
-  readonly stateOf = (container: string): State => this.#orders.get(container)?.drain?.state ?? 'ready'
-
   /** Of the containers that an operator said something of. */
   conditions(): Map<string, Condition> {
     return new Map(

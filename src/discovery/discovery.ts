@@ -111,12 +111,7 @@ export class Discovery {
     this.#refused = new Map([...this.#refused, ...addresses])
   }
 
-  /** What its sources say of a container, as of the last `merge`. */
-  stateOf(container: string): State {
-    return this.#states.get(container)?.state ?? 'ready'
-  }
-
-  /** Those that are not ready. */
+  /** What its sources say of containers that are not ready, as of the last `merge`. */
   *states(): Iterable<readonly [container: string, state: State]> {
     for (const [name, { state }] of this.#states) yield [name, state]
   }

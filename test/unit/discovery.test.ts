@@ -278,8 +278,8 @@ test("a standing is overruled by its source's word only where that is worse", (t
   })
   const down = { ...standing, state: 'down', reason: 'deadline' } as const
   assert.equal(world.discovery.standing(down), down)
-  assert.equal(world.discovery.stateOf('a'), 'draining')
-  assert.equal(world.discovery.stateOf('unknown'), 'ready')
+  assert.equal(world.discovery.statesNow()('a'), 'draining')
+  assert.equal(world.discovery.statesNow()('unknown'), 'ready')
 })
 
 test('waits grow from 0.1 s to 10 s, each between half and the whole', () => {
