@@ -1,7 +1,12 @@
 {
   # ONEHOP_SANITIZE=address,undefined or =thread npm run build:native builds with those sanitizers; node then
   # needs LD_PRELOAD="$(g++ -print-file-name=libasan.so)" (libtsan.so).
-  "variables": {"sanitize%": "<!(echo ${ONEHOP_SANITIZE:-})"},
+  #
+  # The fast path is built where clang and libbpf's headers are.
+  "variables": {
+    "sanitize%": "<!(echo ${ONEHOP_SANITIZE:-})",
+    "fastpath%": "<!(python3 bpf/build.py --check)"
+  },
   "target_defaults": {
     "cflags": ["-fPIC"],
     "cflags_cc": [
@@ -49,13 +54,42 @@
         "src/io/rtnetlink.cc",
         "src/io/neighbour_table.cc",
         "src/io/neighbours.cc",
+        "src/io/thread_group.cc",
         "src/io/packet_thread.cc",
         "src/io/forwarder.cc"
       ]
     },
     {
+      "target_name": "fastpath",
+      "type": "static_library",
+      "conditions": [
+        ["fastpath==1", {
+          "sources": [
+            "src/fastpath/program.cc",
+            "src/fastpath/hooks.cc",
+            "src/fastpath/services.cc",
+            "src/fastpath/sources.cc",
+            "src/fastpath/links.cc",
+            "src/fastpath/targets.cc",
+            "src/fastpath/attachments.cc",
+            "src/fastpath/fast_path.cc",
+            "<(SHARED_INTERMEDIATE_DIR)/onehop_bpf.cc"
+          ],
+          "actions": [{
+            "action_name": "bpf",
+            "inputs": ["bpf/build.py", "bpf/onehop.bpf.c", "bpf/maps.h"],
+            "outputs": ["<(SHARED_INTERMEDIATE_DIR)/onehop_bpf.cc"],
+            "action": ["python3", "bpf/build.py", "<@(_outputs)"]
+          }],
+          "link_settings": {"libraries": ["-lbpf"]}
+        }, {
+          "sources": ["src/fastpath/absent.cc"]
+        }]
+      ]
+    },
+    {
       "target_name": "onehop",
-      "dependencies": ["io", "engine"],
+      "dependencies": ["fastpath", "io", "engine"],
       "sources": ["src/addon.cc"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
       # As system headers: their warnings are not ours.
@@ -67,5 +101,15 @@
       "dependencies": ["engine"],
       "sources": ["bench/engine_bench.cc"]
     }
+  ],
+  "conditions": [
+    ["fastpath==1", {
+      "targets": [{
+        "target_name": "fastpath_probe",
+        "type": "executable",
+        "dependencies": ["fastpath", "io", "engine"],
+        "sources": ["test/fastpath_probe.cc"]
+      }]
+    }]
   ]
 }

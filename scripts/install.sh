@@ -11,6 +11,8 @@ export LC_ALL=C.UTF-8
 
 # What is looked for, and the Debian package that brings it. A compiler that came another way is as good.
 readonly FOR_RUN=(ip=iproute2 nft=nftables 'g++=g++' make=make python3=python3 npm=npm)
+# The fast path is built where these are; all else is complete without them.
+readonly FOR_FAST_PATH=(clang=clang libbpf=libbpf-dev)
 readonly FOR_DEMO=(unshare=util-linux nsenter=util-linux setpriv=util-linux mount=mount)
 readonly FOR_TEST=(curl=curl openssl=openssl ping=iputils-ping ethtool=ethtool iperf3=iperf3 iptables=iptables
   tcpdump=tcpdump tshark=tshark traceroute=traceroute scapy=python3-scapy 'clang++=clang' libfuzzer=libclang-rt-dev llvm-cov=llvm
@@ -47,14 +49,26 @@ require_node() {
 }
 
 install_debian_packages() {
-  local wanted=("${FOR_RUN[@]}") missing=() part
+  local wanted=("${FOR_RUN[@]}") missing
   [[ $1 == run ]] || wanted+=("${FOR_DEMO[@]}")
-  [[ $1 == test || $1 == bench ]] && wanted+=("${FOR_TEST[@]}")
+  [[ $1 == test || $1 == bench ]] && wanted+=("${FOR_TEST[@]}" "${FOR_FAST_PATH[@]}")
   [[ $1 == bench ]] && wanted+=("${FOR_BENCH[@]}")
-  for part in "${wanted[@]}"; do
+  find_missing "${wanted[@]}"
+  ((${#missing[@]} == 0)) || install_missing
+  find_missing "${FOR_FAST_PATH[@]}"
+  ((${#missing[@]} == 0)) || (install_missing) || echo "  without them the fast path is not built"
+}
+
+# Into `missing`: the packages of what is not there.
+find_missing() {
+  local part
+  missing=()
+  for part in "$@"; do
     is_there "${part%%=*}" || [[ " ${missing[*]} " == *" ${part#*=} "* ]] || missing+=("${part#*=}")
   done
-  ((${#missing[@]} == 0)) && return
+}
+
+install_missing() {
   command -v apt-get >/dev/null || fail 1 "missing: ${missing[*]} (named as Debian does; no apt-get here to install them)"
   ((EUID == 0)) || fail 1 "missing: ${missing[*]}" "expected root to install them: sudo apt-get install ${missing[*]}"
   step "Debian packages: ${missing[*]}" apt_install "${missing[@]}"
@@ -65,6 +79,7 @@ is_there() {
   case $1 in
     scapy) /usr/bin/python3 -c 'import scapy' 2>/dev/null ;;
     libfuzzer) compgen -G "$(clang++ -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*" >/dev/null ;;
+    libbpf) [[ -f /usr/include/bpf/libbpf.h ]] ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

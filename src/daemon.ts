@@ -19,7 +19,7 @@ import { loadKey } from './key.ts'
 import { lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
 import { serveMetrics } from './metrics/server.ts'
-import { networkIntent, readLocalSources, takeDown, unusableAddresses } from './network/network.ts'
+import { networkIntent, readLocalSources, takeDown, unusableAddresses, uplinksOf } from './network/network.ts'
 import { StandingNetwork } from './network/standing.ts'
 import { Pins } from './pins.ts'
 import { Identities } from './pipeline/identities.ts'
@@ -103,7 +103,10 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
 
   await daemon.bringUp()
   if (routes) opened.onClose(() => takeDown(tun, { runDir }))
-  dataPlane.start({ tun, bridges: daemon.bridges, ...config.dataplane })
+  const uplinks = await uplinksOf(networkIntent(config), { runDir })
+  dataPlane.start({ tun, bridges: daemon.bridges, uplinks, ...config.dataplane })
+  const { problem } = dataPlane.io().fastpath
+  if (problem !== undefined) log.warn({ problem }, 'no fast path: all packets pass the daemon')
   opened.onClose(() => dataPlane.stop())
   daemon.startFollowing()
   opened.onClose(() => daemon.stopFollowing())
@@ -349,11 +352,13 @@ class Daemon {
 
   summary() {
     const { interfaces, services } = this.#config
+    const io = this.#dataPlane.io()
     return {
       tun: interfaces.tun,
       bridges: interfaces.bridges,
       services: services.length,
-      offload: this.#dataPlane.io().offload,
+      offload: io.offload,
+      fastpath: io.fastpath.state,
     }
   }
 
@@ -416,6 +421,7 @@ class Daemon {
       throw error
     }
     this.#dataPlane.useBridges(this.bridges)
+    this.#dataPlane.useUplinks(await uplinksOf(networkIntent(this.#config), this.#options))
     this.#publish()
   }
 }

@@ -8,11 +8,14 @@
 #include <cmath>
 #include <exception>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "fastpath/fast_path.h"
 #include "io/echo_socket.h"
 #include "io/failure.h"
 #include "io/forwarder.h"
@@ -90,6 +93,31 @@ onehop::ForwarderOptions read_forwarder_options(const Napi::Value& value) {
   return {text(options.Get("tun"), "tun"), texts(options.Get("bridges"), "bridges"),
           number<uint8_t>(options.Get("queues"), "queues"),
           std::chrono::microseconds(number<uint32_t>(options.Get("spinUs"), "spinUs"))};
+}
+
+enum class FastPathMode { kOff, kAuto, kRequire };
+
+FastPathMode read_fast_path_mode(const Napi::Value& value) {
+  const std::string mode = text(value, "fastpath");
+  if (mode == "off") return FastPathMode::kOff;
+  if (mode == "auto") return FastPathMode::kAuto;
+  if (mode == "require") return FastPathMode::kRequire;
+  throw Napi::RangeError::New(value.Env(), "fastpath: expected off, auto or require");
+}
+
+// A killed daemon's clients are served on for so long: time for it to be started anew.
+constexpr std::chrono::seconds kGrace{10};
+// What the programs remember of sources: some 100 bytes each, taken when there is one.
+constexpr uint32_t kFastSourcesAtMost = 1 << 22;
+
+onehop::FastPathOptions read_fast_path_options(const Napi::Value& value, uint32_t capacity) {
+  const Napi::Object options = object(value, "options");
+  return {.tun = text(options.Get("tun"), "tun"),
+          .uplinks = texts(options.Get("uplinks"), "uplinks"),
+          .bridges = texts(options.Get("bridges"), "bridges"),
+          .sources = std::min(capacity, kFastSourcesAtMost),
+          .packet_threads = number<uint8_t>(options.Get("queues"), "queues"),
+          .grace = kGrace};
 }
 
 onehop::TableSizes read_sizes(const Napi::Value& value) {
@@ -172,6 +200,19 @@ Napi::Object io_counters(Napi::Env env, const onehop::IoCounters& counters) {
   return object;
 }
 
+// What the fast path is and does; `problem`: why it is not there although it was asked for.
+Napi::Object fast_path_counters(Napi::Env env, const onehop::FastPath* fast_path, const std::string& problem) {
+  const onehop::FastPathCounters counters = fast_path ? fast_path->counters() : onehop::FastPathCounters{};
+  Napi::Object object = Napi::Object::New(env);
+  object["state"] = fast_path ? "on" : problem.empty() ? "off" : "unavailable";
+  if (!problem.empty()) object["problem"] = problem;
+  object["uplinks"] = counters.uplinks;
+  object["ports"] = counters.ports;
+  object["sources"] = static_cast<double>(counters.sources);
+  object["full"] = static_cast<double>(counters.full);
+  return object;
+}
+
 // Rows as they lie in memory; src/table/rows.ts knows where.
 std::span<const onehop::Row> rows_in(const Napi::Value& value) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array)
@@ -216,6 +257,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::counters>("counters"),
                            InstanceMethod<&EngineObject::start>("start"),
                            InstanceMethod<&EngineObject::use_bridges>("useBridges"),
+                           InstanceMethod<&EngineObject::use_uplinks>("useUplinks"),
                            InstanceMethod<&EngineObject::stop>("stop"),
                            InstanceMethod<&EngineObject::io>("io"),
                        });
@@ -223,7 +265,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   // new Engine({capacity, probation, flows, fragments})
   explicit EngineObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0]), onehop::advise_huge_pages); })) {}
+      : ObjectWrap(info),
+        engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0]), onehop::advise_huge_pages); })),
+        capacity_(read_sizes(info[0]).capacity) {}
 
   ~EngineObject() override { stop_forwarder(); }
 
@@ -234,6 +278,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     guarded(info, [&] {
       engine_->publish({encoded.Data(), encoded.ByteLength()});
       if (worker_ == nullptr) worker_ = engine_->attach();
+      if (fast_path_) fast_path_->publish();
       if (forwarder_) forwarder_->update();
     });
   }
@@ -333,13 +378,28 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const std::span<const onehop::Row> rows = rows_in(info[0]);
     if (!info[1].IsBoolean()) throw Napi::TypeError::New(info.Env(), "isWhole: expected a boolean");
     const bool is_whole = info[1].As<Napi::Boolean>().Value();
-    return guarded(info, [&] { return Napi::Number::New(info.Env(), static_cast<double>(engine_->put(rows, is_whole))); });
+    return guarded(info, [&] {
+      const uint64_t refused = engine_->put(rows, is_whole);
+      invalidate(rows);
+      return Napi::Number::New(info.Env(), static_cast<double>(refused));
+    });
   }
 
   // forget(rows: Uint32Array) → number: how many there were
   Napi::Value forget(const Napi::CallbackInfo& info) {
     const std::span<const onehop::Row> rows = rows_in(info[0]);
-    return guarded(info, [&] { return Napi::Number::New(info.Env(), static_cast<double>(engine_->forget(rows))); });
+    return guarded(info, [&] {
+      const uint64_t forgotten = engine_->forget(rows);
+      invalidate(rows);
+      return Napi::Number::New(info.Env(), static_cast<double>(forgotten));
+    });
+  }
+
+  void invalidate(std::span<const onehop::Row> rows) {
+    if (!fast_path_) return;
+    std::unordered_set<uint32_t> scopes;
+    for (const onehop::Row& row : rows) scopes.insert(row.key().scope);
+    fast_path_->invalidate(scopes);
   }
 
   // Below 2^53: JavaScript's numbers hold it.
@@ -361,7 +421,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value counters(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     return guarded(info, [&] {
-      const onehop::Counters counters = engine_->counters();
+      onehop::Counters counters = engine_->counters();
+      if (fast_path_) fast_path_->add_to(counters);
       Napi::Array reasons = Napi::Array::New(env, counters.reasons.size());
       for (uint32_t code = 0; code < counters.reasons.size(); code++)
         reasons[code] = traffic(env, counters.reasons[code]);
@@ -384,18 +445,46 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     });
   }
 
-  // start({tun, bridges, queues, spinUs}). What fails in the system or the network has a `code`.
+  // start({tun, bridges, uplinks, queues, spinUs, fastpath}). What fails in the system or the network has a `code`.
   void start(const Napi::CallbackInfo& info) {
     const onehop::ForwarderOptions options = read_forwarder_options(info[0]);
     if (forwarder_) throw Napi::Error::New(info.Env(), "start: it is running");
-    guarded(info, [&] { forwarder_ = std::make_unique<onehop::Forwarder>(*engine_, options); });
+    const FastPathMode mode = read_fast_path_mode(object(info[0], "options").Get("fastpath"));
+    const auto fast_path_options = read_fast_path_options(info[0], capacity_);
+    guarded(info, [&] {
+      if (mode != FastPathMode::kOff) open_fast_path(fast_path_options, mode);
+      try {
+        forwarder_ = std::make_unique<onehop::Forwarder>(*engine_, options, fast_path_.get());
+      } catch (...) {
+        fast_path_.reset();
+        throw;
+      }
+    });
     napi_add_env_cleanup_hook(info.Env(), end_with_environment, this);
+  }
+
+  void open_fast_path(const onehop::FastPathOptions& options, FastPathMode mode) {
+    fast_path_problem_.clear();
+    try {
+      fast_path_ = onehop::FastPath::open(*engine_, options);
+    } catch (const onehop::IoFailure& failure) {
+      if (mode == FastPathMode::kRequire)
+        throw onehop::IoFailure(failure.cause, std::string("fast path: ") + failure.what());
+      fast_path_problem_ = failure.what();
+    }
   }
 
   // useBridges(names): the bridges from now on, while it runs
   void use_bridges(const Napi::CallbackInfo& info) {
     auto names = texts(info[0], "bridges");
+    if (fast_path_) fast_path_->use_bridges(names);
     if (forwarder_) forwarder_->use_bridges(std::move(names));
+  }
+
+  // useUplinks(names): likewise the uplinks
+  void use_uplinks(const Napi::CallbackInfo& info) {
+    auto names = texts(info[0], "uplinks");
+    if (fast_path_) fast_path_->use_uplinks(std::move(names));
   }
 
   // stop(), also when it does not run
@@ -403,12 +492,15 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   // io() → IoCounters, all zero when it does not run
   Napi::Value io(const Napi::CallbackInfo& info) {
-    return io_counters(info.Env(), forwarder_ ? forwarder_->counters() : onehop::IoCounters{});
+    Napi::Object io = io_counters(info.Env(), forwarder_ ? forwarder_->counters() : onehop::IoCounters{});
+    io["fastpath"] = fast_path_counters(info.Env(), fast_path_.get(), fast_path_problem_);
+    return io;
   }
 
   void stop_forwarder() {
     if (!forwarder_) return;
     forwarder_.reset();
+    fast_path_.reset();
     napi_remove_env_cleanup_hook(Env(), end_with_environment, this);
   }
 
@@ -416,15 +508,19 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   // not go on with an engine that is about to be freed. A process that exits takes its threads with it.
   static void end_with_environment(void* engine_object) {
     static_cast<EngineObject*>(engine_object)->forwarder_.reset();
+    static_cast<EngineObject*>(engine_object)->fast_path_.reset();
   }
 
   static constexpr size_t kPacketAtMost = 1 << 24;
   static constexpr uint32_t kRowsAtMost = 1 << 20;
 
   std::unique_ptr<Engine> engine_;
+  const uint32_t capacity_;
   // After the engine, so that they go first.
   std::unique_ptr<onehop::Worker> worker_;
+  std::unique_ptr<onehop::FastPath> fast_path_;
   std::unique_ptr<onehop::Forwarder> forwarder_;
+  std::string fast_path_problem_;
   std::vector<uint8_t> buffer_ = std::vector<uint8_t>(2048);
 };
 
@@ -507,9 +603,23 @@ Napi::Array reasons(Napi::Env env) {
   return list;
 }
 
+// clearFastPath(tun: string): takes away what a killed daemon left attached
+void clear_fast_path(const Napi::CallbackInfo& info) {
+  const std::string tun = text(info[0], "tun");
+  guarded(info, [&] { onehop::FastPath::clear(tun); });
+}
+
+// fastPathProblem() → why the fast path cannot be had here, or undefined
+Napi::Value fast_path_problem(const Napi::CallbackInfo& info) {
+  const std::string problem = guarded(info, [] { return onehop::FastPath::problem(); });
+  return problem.empty() ? info.Env().Undefined() : Napi::String::New(info.Env(), problem);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Engine"] = EngineObject::define(env);
   exports["EchoSocket"] = EchoSocketObject::define(env);
+  exports["fastPathProblem"] = Napi::Function::New<fast_path_problem>(env, "fastPathProblem");
+  exports["clearFastPath"] = Napi::Function::New<clear_fast_path>(env, "clearFastPath");
   exports["reasons"] = reasons(env);
   return exports;
 }

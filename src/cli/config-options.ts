@@ -24,6 +24,7 @@ const SERVICE_FLAGS = [
   'spin',
   'metrics',
   'docker',
+  'fastpath',
 ] as const
 
 /** The options by which a command learns its config: --config FILE, or the flags of the one-service case. */
@@ -49,6 +50,10 @@ export const addConfigOptions = (command: Command): Command =>
     .option('--spin <time>', 'how long a thread looks again before it sleeps, 0 for never (default: 50us)')
     .option('--metrics <address:port>', 'where Prometheus may ask for metrics, such as 127.0.0.1:9464')
     .option('--no-hairpin', 'containers and the host itself do not call the service')
+    .option(
+      '--fastpath <mode>',
+      'known sources in the kernel: auto (where that works), off, require (default: auto)',
+    )
 
 const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
   ...(sofar ?? []),

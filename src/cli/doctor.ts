@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import type { Command } from 'commander'
 import { CONFIG_DEFAULTS } from '../config/schema.ts'
+import type { Addon } from '../dataplane/addon.ts'
 import { tryCommand } from '../network/command.ts'
 import { type Finding, findNetwork } from '../network/findings.ts'
 import { CAP_NET_ADMIN, CAP_NET_RAW, hasCapability } from '../network/host.ts'
@@ -40,7 +41,7 @@ async function diagnose(options: DoctorOptions, context: CliContext): Promise<vo
     tunFinding(),
     capabilityFinding('CAP_NET_ADMIN', CAP_NET_ADMIN),
     capabilityFinding('CAP_NET_RAW', CAP_NET_RAW),
-    await addonFinding(),
+    ...(await addonFindings()),
     ...(await programFindings(tun, options.runDir, intent)),
   ]
   await print(context.stdout, options.json ? `${JSON.stringify(findings, null, 2)}\n` : format(findings))
@@ -90,15 +91,23 @@ function capabilityFinding(need: string, bit: number): Finding {
   return { need, state: 'problem', found: 'not effective', remedy: 'run this as root, or grant it' }
 }
 
-async function addonFinding(): Promise<Finding> {
+async function addonFindings(): Promise<readonly Finding[]> {
   try {
     const { loadAddon } = await loadModule('../dataplane/addon.ts')
-    ;(loadAddon as () => unknown)()
-    return { need: 'native addon', state: 'ok', found: 'loads' }
+    const addon = (loadAddon as () => Addon)()
+    return [{ need: 'native addon', state: 'ok', found: 'loads' }, fastPathFinding(addon)]
   } catch (error) {
     // The loader's message says how to mend it, too.
-    return { need: 'native addon', state: 'problem', found: String((error as Error).message) }
+    return [{ need: 'native addon', state: 'problem', found: String((error as Error).message) }]
   }
+}
+
+/** Without it everything is served, only slower. */
+function fastPathFinding(addon: Addon): Finding {
+  const problem = addon.fastPathProblem()
+  return problem === undefined
+    ? { need: 'fast path', state: 'ok', found: 'loads' }
+    : { need: 'fast path', state: 'note', found: problem }
 }
 
 /** ip and nft; and, when both work, all that is seen through them. */

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import { CONFIG_DEFAULTS } from '../config/schema.ts'
+import type { Addon } from '../dataplane/addon.ts'
+import { OnehopError } from '../errors.ts'
 import {
   bringUp,
   type NetworkReport,
@@ -11,6 +13,7 @@ import {
 } from '../network/network.ts'
 import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
 import { type CliContext, print } from './context.ts'
+import { loadModule } from './load-module.ts'
 import { addRunDirOption, isConfigGiven, type RunDirOptions } from './network-options.ts'
 
 interface UpOptions extends ConfigOptions, RunDirOptions {
@@ -85,7 +88,26 @@ async function up(options: UpOptions, { stdout }: CliContext): Promise<void> {
 
 async function down(options: DownOptions, { stdout }: CliContext): Promise<void> {
   if (options.dryRun) await printPlan(stdout, await plannedUndoing(options.tun, options))
-  else await takeDown(options.tun, options)
+  else {
+    await takeDown(options.tun, options)
+    await clearFastPath(options.tun)
+  }
+}
+
+/** What a killed daemon left attached to interfaces. One that never ran here for want of the addon left nothing. */
+async function clearFastPath(tun: string): Promise<void> {
+  const { loadAddon } = await loadModule('../dataplane/addon.ts')
+  const addon = tryLoad(loadAddon as () => Addon)
+  addon?.clearFastPath(tun)
+}
+
+function tryLoad(loadAddon: () => Addon): Addon | undefined {
+  try {
+    return loadAddon()
+  } catch (error) {
+    if (error instanceof OnehopError) return undefined
+    throw error
+  }
 }
 
 const printPlan = (stdout: CliContext['stdout'], commands: readonly string[]): Promise<void> =>

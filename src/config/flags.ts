@@ -21,6 +21,7 @@ export interface ServiceFlags {
   readonly docker?: string | true
   /** False: --no-hairpin. */
   readonly hairpin?: boolean
+  readonly fastpath?: string
 }
 
 /** A config from flags, through the same schema as a file's. Throws OnehopError E_CONFIG naming flag and value. */
@@ -104,6 +105,8 @@ function readDataPlane(flags: ServiceFlags, draft: Draft): Record<string, unknow
     value.queues = draft.from('--queues', ['dataplane', 'queues'], queues)
   }
   if (flags.spin !== undefined) value.spin = draft.from('--spin', ['dataplane', 'spin'], flags.spin)
+  if (flags.fastpath !== undefined)
+    value.fastpath = draft.from('--fastpath', ['dataplane', 'fastpath'], flags.fastpath)
   return value
 }
 

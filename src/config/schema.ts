@@ -65,6 +65,8 @@ export interface DataPlaneConfig {
   readonly queues: number
   /** How long a thread looks again before it sleeps, in microseconds. */
   readonly spinUs: number
+  /** Whether known sources' packets are handled in the kernel: where that works, not at all, or else no start. */
+  readonly fastpath: 'auto' | 'off' | 'require'
 }
 
 export interface ServiceConfig {
@@ -349,7 +351,8 @@ const store = text('an absolute path, or off', (value) =>
 const dataplane = mapping({
   queues: integer(1, 16).default(CONFIG_DEFAULTS.queues),
   spin: spin.prefault(`${CONFIG_DEFAULTS.spinUs}us`),
-}).transform(({ queues, spin: spinUs }): DataPlaneConfig => ({ queues, spinUs }))
+  fastpath: oneOf('auto', 'off', 'require').default('auto'),
+}).transform(({ queues, spin: spinUs, fastpath }): DataPlaneConfig => ({ queues, spinUs, fastpath }))
 
 const container = mapping({
   name,

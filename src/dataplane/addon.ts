@@ -17,6 +17,10 @@ import type {
 export interface Addon {
   readonly Engine: new (sizes: TableSizes) => AddonEngine
   readonly EchoSocket: new (isV6: boolean, onReply: (nonce: Uint8Array) => void) => AddonEchoSocket
+  /** Why the fast path cannot be had here, or undefined. */
+  fastPathProblem(): string | undefined
+  /** Takes away what a killed daemon of this TUN left attached to interfaces. */
+  clearFastPath(tun: string): void
   /** `[verdict, reason]` by code. */
   readonly reasons: readonly (readonly [verdict: string, reason: string])[]
 }
@@ -41,6 +45,7 @@ export interface AddonEngine {
   /** What the system or the network refuses has a `code`: E_SYSTEM or E_NETWORK. */
   start(options: ForwarderOptions): void
   useBridges(names: readonly string[]): void
+  useUplinks(names: readonly string[]): void
   stop(): void
   io(): IoCounters
 }

@@ -73,9 +73,15 @@ export interface Engine {
 export interface ForwarderOptions {
   readonly tun: string
   readonly bridges: readonly string[]
+  /** Where clients come from: the fast path meets their packets there. */
+  readonly uplinks: readonly string[]
   readonly queues: number
   readonly spinUs: number
+  readonly fastpath: FastPathMode
 }
+
+/** `auto`: without the fast path when it cannot be had; `require`: not at all then. */
+export type FastPathMode = 'auto' | 'off' | 'require'
 
 /**
  * An engine at work on a TUN device. Its packets bring the time with them: whole seconds of the system's
@@ -89,6 +95,8 @@ export interface DataPlane extends Engine {
   start(options: ForwarderOptions): void
   /** The bridges from now on, in the place of those that `start` was given. One that is not there is waited for. */
   useBridges(names: readonly string[]): void
+  /** Likewise the uplinks. */
+  useUplinks(names: readonly string[]): void
   /** Stops the threads and closes what `start` opened; no packet is touched after it returns. Idempotent. */
   stop(): void
   /** Counted since `start`; all zero when stopped. */
@@ -109,4 +117,17 @@ export interface IoCounters {
   readonly queues: number
   /** What the kernel leaves to us: csum, tso4, tso6, tso-ecn, uso4, uso6. */
   readonly offload: readonly string[]
+  readonly fastpath: FastPathCounters
+}
+
+export interface FastPathCounters {
+  readonly state: 'on' | 'off' | 'unavailable'
+  /** Why it is unavailable. */
+  readonly problem?: string
+  /** Interfaces where it meets requests, and those where it meets answers. */
+  readonly uplinks: number
+  readonly ports: number
+  /** Served by it, as of some seconds ago; and how often one had to stay on the slow path for want of room. */
+  readonly sources: number
+  readonly full: number
 }

@@ -109,6 +109,10 @@ class NativeDataPlane implements DataPlane {
     explained(() => this.#engine.useBridges(names))
   }
 
+  useUplinks(names: readonly string[]): void {
+    explained(() => this.#engine.useUplinks(names))
+  }
+
   stop(): void {
     this.#engine.stop()
   }

@@ -221,4 +221,25 @@ const formatIo = ({ io }: Status): string[] => [
       [{ state: 'unresolved' }, io.neighboursWanted - io.neighboursResolved],
     ],
   ),
+  formatMetric(
+    'onehop_fastpath_interfaces',
+    'gauge',
+    'Interfaces where the fast path meets packets: uplinks those of requests, ports those of answers.',
+    [
+      [{ kind: 'uplink' }, io.fastpath.uplinks],
+      [{ kind: 'port' }, io.fastpath.ports],
+    ],
+  ),
+  formatMetric(
+    'onehop_fastpath_sources',
+    'gauge',
+    'Sources that the fast path serves, as of some seconds ago.',
+    only(io.fastpath.sources),
+  ),
+  formatMetric(
+    'onehop_fastpath_full_total',
+    'counter',
+    'Times that a source had to stay on the slow path for want of room.',
+    only(io.fastpath.full),
+  ),
 ]

@@ -11,7 +11,7 @@ import type { NetworkIntent } from './intent.ts'
 import { withNetworkLock } from './lock.ts'
 import { numbersOf } from './numbers.ts'
 import { type NetworkReport, reportSetup } from './report.ts'
-import { EMPTY_SETUP, type Setup, standingSetup, wantedSetup } from './setup.ts'
+import { EMPTY_SETUP, resolveUplinks, type Setup, standingSetup, wantedSetup } from './setup.ts'
 import { localSources } from './sources.ts'
 import { type Step, steps } from './transition.ts'
 
@@ -128,6 +128,13 @@ async function takeAway(tun: string, runDir: string): Promise<readonly unknown[]
   requirePermission(host)
   return await applyWhatGoes(steps(tun, standingSetup(tun, host), EMPTY_SETUP, host), runDir)
 }
+
+/** Where clients come from: the uplinks that are named, or the interfaces of the default routes. */
+export const uplinksOf = async (
+  intent: NetworkIntent,
+  { runDir }: NetworkOptions,
+): Promise<readonly string[]> =>
+  intent.uplinks.length > 0 ? intent.uplinks : resolveUplinks(intent, await readHost(intent.tun, runDir))
 
 /**
  * The commands that bringUp would run now, to be read or typed. Needs no privilege, but without one what nft

@@ -1,7 +1,7 @@
 /**
- * What stands on the wire at both ends. A sum that the hardware would complete looks wrong in a capture, so each test
- * has it completed before the capturing end: at the source, so that full sums pass through onehop; or behind onehop,
- * where the kernel completes whatever onehop left in the field.
+ * What stands on the wire at both ends, by the TUN and by the fast path. A sum that the hardware would complete looks wrong
+ * in a capture, so each test has it completed before the capturing end: at the source, so that full sums pass through
+ * onehop; or behind onehop, where the kernel completes whatever onehop left in the field.
  */
 import assert from 'node:assert/strict'
 import test from 'node:test'
@@ -24,18 +24,21 @@ interface Captures {
   readonly container: string
 }
 
-/** Runs `act` in a lab with one container, capturing at both far ends. */
+type Mode = 'off' | 'require'
+
+/** Runs `act` in a lab with one container, capturing at both far ends; `prepare` names the container's interface. */
 async function withCaptures(
-  prepare: (lab: Lab) => Promise<void>,
+  fastpath: Mode,
+  prepare: (lab: Lab) => Promise<string>,
   act: (lab: Lab) => Promise<void>,
   check: (captures: Captures) => Promise<void>,
 ): Promise<void> {
   await withLab({ containers: 1 }, async (lab) => {
-    await prepare(lab)
-    const daemon = await lab.startDaemon()
+    const interfaceName = await prepare(lab)
+    const daemon = await lab.startDaemon({ config: { ...lab.config(), dataplane: { fastpath } } })
     const ends = [
       await lab.capture(lab.client, 'eth0'),
-      await lab.capture(lab.containers[0]!.namespace, 'eth0'),
+      await lab.capture(lab.containers[0]!.namespace, interfaceName),
     ] as const
     await act(lab)
     await Promise.all(ends.map((end) => end.stop()))
@@ -45,9 +48,27 @@ async function withCaptures(
 }
 
 /** Both ends complete the sums of what they send. */
-async function withoutOffload(lab: Lab): Promise<void> {
+async function withoutOffload(lab: Lab): Promise<string> {
   await lab.client.setOffload('eth0', { tx: false })
   await lab.containers[0]!.namespace.setOffload('eth0', { tx: false })
+  return 'eth0'
+}
+
+/**
+ * What the client gets is completed when it leaves the host. What the container gets stays partial where it comes from the
+ * fast path, which puts it straight into eth0: so there a copy of everything goes out once more, to be completed.
+ */
+async function completedBehind(lab: Lab): Promise<string> {
+  await lab.host.setOffload(UPLINK, { tx: false })
+  const { namespace } = lab.containers[0]!
+  await namespace.script(`
+ip link add copy0 type veth peer name copy1
+ip link set copy0 up
+ip link set copy1 up
+tc qdisc add dev eth0 clsact
+tc filter add dev eth0 ingress protocol all u32 match u32 0 0 action mirred egress mirror dev copy0`)
+  await namespace.setOffload('copy0', { tx: false })
+  return 'copy1'
 }
 
 /** Everything that a client does with a service. */
@@ -111,18 +132,15 @@ async function receivedTtls(file: string, side: 'srcport' | 'dstport'): Promise<
   return [...new Set(rows.map(([four, six]) => Number(four || six)))]
 }
 
-test('sums that were complete at the source arrive complete and right, and nothing but the service answers', () =>
-  withCaptures(withoutOffload, useService, checkWire))
+for (const [mode, way] of [
+  ['off', 'by the TUN'],
+  ['require', 'by the fast path'],
+] as const) {
+  test(`${way}, sums that were complete at the source arrive complete and right, and nothing but the service answers`, () =>
+    withCaptures(mode, withoutOffload, useService, checkWire))
 
-test('sums that were partial at the source are completed to right ones behind onehop', () =>
-  withCaptures(
-    async (lab) => {
-      // What each end sends itself would look wrong in its own capture: only what it receives can be looked at.
-      await lab.host.setOffload(UPLINK, { tx: false })
-      await lab.host.setOffload(lab.containers[0]!.port, { tx: false })
-    },
-    useService,
-    async ({ client, container }) => {
+  test(`${way}, sums that were partial at the source are completed to right ones behind onehop`, () =>
+    withCaptures(mode, completedBehind, useService, async ({ client, container }) => {
       const bad = [
         // An error quotes the client's packet as it was sent, with its partial sum.
         ...(await badChecksums(
@@ -133,27 +151,24 @@ test('sums that were partial at the source are completed to right ones behind on
       ]
       assert.deepEqual(bad, [])
       for (const file of [client, container]) assert.ok((await goodChecksums(file)).tcp! > 500)
-    },
-  ))
+    }))
 
-test('a sum that was wrong at the source is as wrong at the container, and is found to be', () =>
-  withCaptures(
-    withoutOffload,
-    async (lab) => {
-      const agent = await lab.client.agent()
-      const packets = [
-        'UDP(sport=4000, dport=53, chksum=0x1234)/b"wrong"',
-        'UDP(sport=4000, dport=53)/b"right"',
-      ]
-      const python = packets.map((packet) => `send(IP(src="${clientAddress(1)}", dst="${PUBLIC}")/${packet})`)
-      await lab.client.run(['/usr/bin/python3', '-'], {
-        input: `from scapy.all import *\n${python.join('\n')}`,
-      })
-      // What is sent after them arrives after them.
-      await agent.udp(PUBLIC, 53, 'after', { from: clientAddress(1) })
-    },
-    async ({ client, container }) => {
+  test(`${way}, a sum that was wrong at the source is as wrong at the container, and is found to be`, () =>
+    withCaptures(mode, withoutOffload, sendWrongSum, async ({ client, container }) => {
       for (const file of [client, container])
         assert.equal((await badChecksums(file, 'udp.srcport == 4000 && !icmp')).length, 1)
-    },
-  ))
+    }))
+}
+
+async function sendWrongSum(lab: Lab): Promise<void> {
+  const agent = await lab.client.agent()
+  const from = clientAddress(1)
+  for (let n = 0; n < 5; n++) await agent.udp(PUBLIC, 53, 'settles the source', { from })
+  const packets = ['UDP(sport=4000, dport=53, chksum=0x1234)/b"wrong"', 'UDP(sport=4000, dport=53)/b"right"']
+  const python = packets.map((packet) => `send(IP(src="${from}", dst="${PUBLIC}")/${packet})`)
+  await lab.client.run(['/usr/bin/python3', '-'], {
+    input: `from scapy.all import *\n${python.join('\n')}`,
+  })
+  // What is sent after them arrives after them.
+  await agent.udp(PUBLIC, 53, 'after', { from })
+}

@@ -9,7 +9,14 @@ import { BRIDGE, clientAddress, clientAddress6, Lab, PUBLIC, PUBLIC6 } from '../
 
 const TUN = 'onehop0'
 const PROGRAM = ['--import', import.meta.resolve('tsx'), join(import.meta.dirname, 'forward.ts')]
-const OPTIONS: ForwarderOptions = { tun: TUN, bridges: [BRIDGE], queues: 2, spinUs: 0 }
+const OPTIONS: ForwarderOptions = {
+  tun: TUN,
+  bridges: [BRIDGE],
+  uplinks: [],
+  queues: 2,
+  spinUs: 0,
+  fastpath: 'off',
+}
 
 /** Requests and everything that comes from the bridge meet the TUN; onehop's own set-up is finer. */
 const ROUTES = `

@@ -56,6 +56,7 @@ function exampleStatus() {
       neighboursWanted: 2,
       queues: 1,
       offload: ['tso4'],
+      fastpath: { state: 'off', uplinks: 0, ports: 0, sources: 0, full: 0 },
     },
     stateOf: () => 'draining',
     sources: [],

@@ -31,7 +31,7 @@ const NATIVE: Allowed = {
   table: ['packet'],
   pipeline: ['packet', 'table'],
   io: ['packet', 'pipeline', 'table'],
-  fastpath: ['packet', 'pipeline', 'table'],
+  fastpath: ['bpf', 'io', 'packet', 'pipeline', 'table'],
 }
 
 /** The same arguments give the same result anywhere: neither modules of Node nor packages. */
@@ -120,9 +120,10 @@ function importsUnder(root: string, names: RegExp, pattern: RegExp): readonly Im
   )
 }
 
-/** `src/packet/bytes.ts` is of `packet`, `src/compile.ts` of `compile`. */
+/** `src/packet/bytes.ts` is of `packet`, `src/compile.ts` of `compile`, `native/bpf/maps.h`, beside the root, of `bpf`. */
 function folderOf(path: string, root: string): string {
   return relative(root, path)
+    .replace(/^\.\.\//, '')
     .split('/')[0]!
     .replace(/\.[^.]*$/, '')
 }

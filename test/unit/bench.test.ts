@@ -120,7 +120,7 @@ describe("the benchmark's options", () => {
 
   it('name what is wrong with them', () => {
     assert.throws(() => parseOptions(['--only', 'bulk,speed']), /--only speed: expected any of bulk, /)
-    assert.throws(() => parseOptions(['--legs', 'nginx']), /--legs nginx: expected any of routing, /)
+    assert.throws(() => parseOptions(['--legs', 'nginx']), /--legs nginx: expected any of wire, /)
     assert.throws(() => parseOptions(['--rounds', '0']), /--rounds 0: expected a whole number/)
   })
 })

@@ -35,6 +35,7 @@ function exampleStatus(services = 1, containers = 1): Status {
       neighboursWanted: 8,
       queues: 1,
       offload: ['tso4'],
+      fastpath: { state: 'on', uplinks: 1, ports: 2, sources: 9, full: 7 },
     },
     services: Array.from({ length: services }, (_, i) => ({
       name: `web-${i}`,
@@ -100,6 +101,9 @@ test('what the status says is in the metrics, each under its labels', () => {
     'onehop_writes_total{to="bridge"}': 3,
     'onehop_write_errors_total{to="tun"}': 2,
     'onehop_neighbours{state="unresolved"}': 2,
+    'onehop_fastpath_interfaces{kind="port"}': 2,
+    onehop_fastpath_sources: 9,
+    onehop_fastpath_full_total: 7,
     process_cpu_seconds_total: 1.5,
     [`onehop_build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
   }

@@ -2,16 +2,14 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../pipeline/engine.h"
 #include "neighbours.h"
 #include "packet_thread.h"
-#include "signal_event.h"
+#include "thread_group.h"
 
 namespace onehop {
 
@@ -31,30 +29,13 @@ struct IoCounters {
   std::vector<std::string> offload;
 };
 
-// Threads that run until the group is destroyed. Signals are blocked in them: they are JavaScript's.
-class ThreadGroup {
- public:
-  ThreadGroup() = default;
-  ThreadGroup(const ThreadGroup&) = delete;
-  ThreadGroup& operator=(const ThreadGroup&) = delete;
-  // Raises the stop event and waits for all of them.
-  ~ThreadGroup();
-
-  // `run` returns when the stop event is raised. `name`: up to 15 bytes. Throws IoFailure.
-  void start(const std::string& name, std::function<void(const SignalEvent& stop)> run);
-
- private:
-  SignalEvent stop_;
-  std::vector<std::thread> threads_;
-};
-
 // Control thread only.
 class Forwarder {
  public:
   // Opens everything, then starts the threads. Throws IoFailure with nothing left open. The engine must have a
-  // snapshot and must outlive the forwarder; when that is destroyed, no packet is touched any more and no
+  // snapshot and must outlive the forwarder, as the observer must; when that is destroyed, no packet is touched any more and no
   // worker is left.
-  Forwarder(Engine& engine, const ForwarderOptions& options);
+  Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer = nullptr);
 
   // To be called after each publish: container addresses may have changed.
   void update();
@@ -65,7 +46,7 @@ class Forwarder {
   IoCounters counters() const;
 
  private:
-  void open_queues(const ForwarderOptions& options);
+  void open_queues(const ForwarderOptions& options, Observer* observer);
   void start_threads();
 
   Engine& engine_;

@@ -39,8 +39,9 @@ void for_each_batch(std::span<const Item> items, const std::function<void(std::s
 
 }  // namespace
 
-Neighbours::Neighbours(std::vector<std::string> bridges, size_t readers)
-    : events_(groups_to_follow()),
+Neighbours::Neighbours(std::vector<std::string> bridges, size_t readers, Observer* observer)
+    : observer_(observer),
+      events_(groups_to_follow()),
       map_(std::make_unique<NeighbourMap>(), readers),
       wanted_bridges_(std::move(bridges)) {
   require_bridges();
@@ -193,6 +194,7 @@ void Neighbours::release(const std::vector<Hop>& hops) {
 
 void Neighbours::publish() {
   auto [map, resolved] = table_.resolve();
+  if (observer_ != nullptr) observer_->neighbours_changed(*map);
   map_.replace(std::move(map));
   resolved_count_.store(resolved, std::memory_order_relaxed);
   is_changed_ = false;

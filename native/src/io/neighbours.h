@@ -11,6 +11,7 @@
 #include "../pipeline/engine.h"
 #include "neighbour_table.h"
 #include "netlink.h"
+#include "observer.h"
 #include "published.h"
 #include "signal_event.h"
 
@@ -18,8 +19,8 @@ namespace onehop {
 
 class Neighbours {
  public:
-  // Throws IoFailure, for instance when a bridge does not exist. `readers`: packet threads.
-  Neighbours(std::vector<std::string> bridges, size_t readers);
+  // Throws IoFailure, for instance when a bridge does not exist. `readers`: packet threads. `observer`: may be null.
+  Neighbours(std::vector<std::string> bridges, size_t readers, Observer* observer);
 
   // Any thread: what to resolve from now on. Takes effect within milliseconds.
   void follow(std::vector<ContainerAddress> wanted);
@@ -51,6 +52,7 @@ class Neighbours {
   void publish();
   std::vector<ContainerAddress> wanted_now();
 
+  Observer* const observer_;
   NetlinkSocket events_, requests_;
   SignalEvent wake_;
   NeighbourTable table_;

@@ -64,13 +64,14 @@ class BatchScope {
 }  // namespace
 
 PacketThread::PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map,
-                           size_t reader, std::chrono::microseconds spin)
+                           size_t reader, std::chrono::microseconds spin, Observer* observer)
     : tun_(std::move(tun)),
       socket_(PacketSocket::open()),
       worker_(std::move(worker)),
       map_(map),
       reader_(reader),
-      spin_(spin) {}
+      spin_(spin),
+      observer_(observer) {}
 
 void PacketThread::run(const SignalEvent& stop) {
   pollfd polled[] = {{stop.number(), POLLIN, 0}, {tun_.number(), POLLIN, 0}};
@@ -104,6 +105,11 @@ PacketThread::Batch PacketThread::forward_batch() {
 void PacketThread::forward(Packet& packet, const NeighbourMap& neighbours) {
   const Result result = worker_->process(packet);
   if (result.way == Way::kNone) return;
+  write(packet, result, neighbours);
+  if (result.is_settled && observer_ != nullptr) observer_->forwarded(reader_, result, worker_->version());
+}
+
+void PacketThread::write(Packet& packet, const Result& result, const NeighbourMap& neighbours) {
   const bool is_to_container = result.way == Way::kContainer;
   const Neighbour* neighbour = is_to_container ? neighbours.find(result.container, is_v6(packet)) : nullptr;
   if (neighbour && fits(packet, result.length, *neighbour)) {

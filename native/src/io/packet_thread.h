@@ -7,6 +7,7 @@
 
 #include "../pipeline/engine.h"
 #include "neighbour_map.h"
+#include "observer.h"
 #include "packet_buffer.h"
 #include "packet_socket.h"
 #include "published.h"
@@ -32,9 +33,9 @@ class PacketThread {
     Count tun_writes;  // in place of a bridge write: no neighbour, or too large for the way to it
   };
 
-  // `reader`: this thread's number among the map's readers.
+  // `reader`: this thread's number among the map's readers. `observer`: may be null.
   PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map, size_t reader,
-               std::chrono::microseconds spin);
+               std::chrono::microseconds spin, Observer* observer);
 
   // Until `stop` is raised or the TUN is deleted.
   void run(const SignalEvent& stop);
@@ -51,6 +52,7 @@ class PacketThread {
   };
   Batch forward_batch();
   void forward(Packet& packet, const NeighbourMap& neighbours);
+  void write(Packet& packet, const Result& result, const NeighbourMap& neighbours);
   bool may_spin(bool is_busy);
 
   TunQueue tun_;
@@ -59,6 +61,7 @@ class PacketThread {
   Published<NeighbourMap>& map_;
   const size_t reader_;
   const std::chrono::nanoseconds spin_;
+  Observer* const observer_;
   std::chrono::steady_clock::time_point spin_until_{};
   std::atomic<bool> is_orphaned_ = false;
   alignas(64) Counts counts_;

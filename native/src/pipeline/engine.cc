@@ -36,8 +36,9 @@ struct Tables {
 
 class alignas(64) PipelineWorker final : public Worker {
  public:
-  PipelineWorker(const std::atomic<const SnapshotLookup*>& current, Tables& tables, Seat& seat)
-      : current_(current), tables_(tables), seat_(seat) {
+  PipelineWorker(const std::atomic<const SnapshotLookup*>& current, const std::atomic<uint32_t>& engine_version,
+                 Tables& tables, Seat& seat)
+      : current_(current), engine_version_(engine_version), tables_(tables), seat_(seat) {
     seat_.is_taken = true;
   }
   ~PipelineWorker() override {
@@ -48,6 +49,7 @@ class alignas(64) PipelineWorker final : public Worker {
   // A hazard pointer: what was announced and is still current after that cannot have been freed before.
   void begin(uint32_t now_seconds) override {
     now_ = now_seconds;
+    version_ = engine_version_.load(std::memory_order_acquire);
     do {
       lookup_ = current_.load(std::memory_order_acquire);
       seat_.in_use.store(lookup_, std::memory_order_seq_cst);
@@ -74,6 +76,8 @@ class alignas(64) PipelineWorker final : public Worker {
     }
   }
 
+  uint32_t version() const override { return version_; }
+
   void end() override {
     tally_.flush(tables_.table.entries());
     seat_.in_use.store(nullptr, std::memory_order_release);
@@ -81,10 +85,11 @@ class alignas(64) PipelineWorker final : public Worker {
 
  private:
   const std::atomic<const SnapshotLookup*>& current_;
+  const std::atomic<uint32_t>& engine_version_;
   Tables& tables_;
   Seat& seat_;
   const SnapshotLookup* lookup_ = nullptr;
-  uint32_t now_ = 0;
+  uint32_t now_ = 0, version_ = 0;
   PendingTally tally_;
   // As many as a core has misses under way at a time, about.
   static constexpr size_t kPreparedAtOnce = 16;
@@ -128,8 +133,12 @@ class PipelineEngine final : public Engine {
     containers_.follow(replaced);
     snapshots_.push_back(std::move(next));
     current_.store(snapshots_.back().get(), std::memory_order_seq_cst);
+    count_change();
     free_unused();
   }
+
+  const SnapshotLookup& lookup() const override { return *snapshots_.back(); }
+  uint32_t version() const override { return version_.load(std::memory_order_relaxed); }
 
   const std::vector<ContainerAddress>& container_addresses() const override { return containers_.list(); }
   uint64_t container_addresses_version() const override { return containers_.version(); }
@@ -138,7 +147,11 @@ class PipelineEngine final : public Engine {
     Tables& shared = tables();
     Seat& seat = free_seat();
     make_room(seat.counters);
-    return std::make_unique<PipelineWorker>(current_, shared, seat);
+    return std::make_unique<PipelineWorker>(current_, version_, shared, seat);
+  }
+
+  void heard(const SourceKey& key, const EntryTally& more, uint32_t seen_seconds) override {
+    tables_->table.heard(key, more, seen_seconds);
   }
 
   uint64_t expire(uint32_t now_seconds) override {
@@ -162,11 +175,15 @@ class PipelineEngine final : public Engine {
       entries.make_room(row.key().scope);
       entries.make_container_room(row.value().container);
     }
-    return entries.put(rows, is_whole);
+    const uint64_t refused = entries.put(rows, is_whole);
+    count_change();
+    return refused;
   }
   uint64_t forget(std::span<const Row> rows) override {
     check_rows(rows);
-    return tables().table.entries().forget(rows);
+    const uint64_t forgotten = tables().table.entries().forget(rows);
+    count_change();
+    return forgotten;
   }
   ChangeLog::Batch changes(uint64_t position, std::span<Row> out) const override {
     return tables_ ? tables_->table.entries().changes().read(position, out) : ChangeLog::Batch{position, 0, false};
@@ -193,6 +210,9 @@ class PipelineEngine final : public Engine {
     counters.containers.make_room(most_container_);
   }
 
+  // After the change: a worker that sees this sees that.
+  void count_change() { version_.store(version_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+
   Seat& free_seat() {
     for (const auto& seat : seats_)
       if (!seat->is_taken) return *seat;
@@ -213,6 +233,7 @@ class PipelineEngine final : public Engine {
   const TableSizes sizes_;
   const PageAdvice advice_;
   alignas(64) std::atomic<const SnapshotLookup*> current_{nullptr};
+  std::atomic<uint32_t> version_{0};
   std::unique_ptr<Tables> tables_;
   std::vector<std::unique_ptr<Seat>> seats_;
   ContainerAddresses containers_;

@@ -33,6 +33,10 @@ struct Result {
   bool has_source = false;  // false: the packet names none
   bool is_v6 = false;
   Address source{};
+  // A request whose next will go the same way while snapshot and entry stay: the source has an entry, and the entry says
+  // so too.
+  bool is_settled = false;
+  uint32_t scope = 0;  // is_settled: what the entry is shared by
 };
 
 // Each at least 1; create throws std::invalid_argument above 2^27, and 2^24 for the others.
@@ -69,12 +73,15 @@ struct Counters {
 };
 
 class Engine;
+class SnapshotLookup;
 
 // A packet thread's handle. Not shared between threads.
 class Worker {
  public:
   virtual ~Worker() = default;
   virtual void begin(uint32_t now_seconds) = 0;
+  // Between begin and end: the engine's, at the latest of `begin`.
+  virtual uint32_t version() const = 0;
   virtual Result process(Packet& packet) = 0;
   // The same for several, in order; `results` has room for as many. Faster where sources are many: what the
   // table knows of each is on its way from memory while the others are parsed.
@@ -92,6 +99,11 @@ class Engine {
   // std::invalid_argument naming the field when it is malformed, and then the snapshot in force stays. The first snapshot's key stays the
   // table's: a new key would lose every place in it.
   virtual void publish(std::span<const uint8_t> encoded) = 0;
+  // Control thread, after the first publish: the snapshot in force, until the next.
+  virtual const SnapshotLookup& lookup() const = 0;
+  // Control thread: how often what decides was changed by publish, put or forget. A decision by a worker whose version is
+  // the same or higher knows of the change.
+  virtual uint32_t version() const = 0;
   // Control thread: the containers of the snapshot in force, and a number that changes when the list does.
   virtual const std::vector<ContainerAddress>& container_addresses() const = 0;
   virtual uint64_t container_addresses_version() const = 0;
@@ -100,6 +112,8 @@ class Engine {
   // control thread, before the engine.
   virtual std::unique_ptr<Worker> attach() = 0;
 
+  // Any thread, after the first publish: a source has sent more without passing a worker, and was seen at `seen_seconds`.
+  virtual void heard(const SourceKey& key, const EntryTally& more, uint32_t seen_seconds) = 0;
   // Control thread: removes entries idle too long; returns how many. None before the first publish.
   virtual uint64_t expire(uint32_t now_seconds) = 0;
   // Control thread.

@@ -70,6 +70,14 @@ Result without_container(const ParsedPacket& packet, const Front& front, Offload
   return result;
 }
 
+// On probation a source has not proved that it exists; a pin that cannot be followed is asked each time; and a local source
+// goes by its alias.
+bool is_settled(const Decision& decision, const DistributionTable::Found& found, const ParsedPacket& packet,
+                const Aliases& aliases) {
+  return found.place == DistributionTable::Found::Place::kEntry && decision.code != Code::kForwardUnpinned &&
+         found.value.container == decision.member->container && !aliases.alias_of(packet.source, packet.is_v6);
+}
+
 }  // namespace
 
 Result forward(const ParsedPacket& packet, const Front* front, Offload& offload, const PipelineState& state) {
@@ -91,7 +99,10 @@ Result forward(const ParsedPacket& packet, const Front* front, Offload& offload,
   state.table.remember(key, found, member.container, decision.origin, packet, front->quota, state.now,
                        state.tally);
   rewrite_to_container(packet, *front, member, is_partial(packet, offload), state);
-  return left(decision.code, Way::kContainer, packet, *front, member.container, key.source);
+  Result result = left(decision.code, Way::kContainer, packet, *front, member.container, key.source);
+  result.is_settled = is_settled(decision, found, packet, state.lookup.aliases());
+  result.scope = key.scope;
+  return result;
 }
 
 }  // namespace onehop

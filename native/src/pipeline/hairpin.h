@@ -28,6 +28,9 @@ class Aliases {
     return family.is_on && masked(address, family.alias.mask) == family.alias.address;
   }
 
+  // How many bits all aliases of a family have in common; 0: there are none.
+  uint32_t prefix_length(bool is_v6) const { return families_[is_v6].is_on ? families_[is_v6].alias.length : 0; }
+
   // What containers see in the place of a source; nothing for one that is not local.
   std::optional<Address> alias_of(const Address& source, bool is_v6) const {
     const AliasPrefix& alias = families_[is_v6].alias;

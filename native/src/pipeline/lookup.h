@@ -62,6 +62,12 @@ class SnapshotLookup {
   // Counts snapshots. A service's generation is the version that it came with.
   uint32_t version() const { return version_; }
 
+  // Visits each service's block. Control thread.
+  template <typename Visit>
+  void for_each_service(Visit visit) const {
+    services_.for_each(visit);
+  }
+
   // Whether a packet goes to a public address, and the way in it takes there: its port's, else the one for
   // every protocol and port, else none. A later fragment's is the one it must take whichever its port, or one of
   // several to the same service.

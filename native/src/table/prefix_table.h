@@ -25,6 +25,8 @@ class PrefixTable {
   }
 
   bool has_any(bool is_v6) const { return !lengths_[is_v6].empty(); }
+  // The most bits that a prefix has; 0: there is none.
+  uint32_t longest(bool is_v6) const { return lengths_[is_v6].empty() ? 0 : lengths_[is_v6].front().bits; }
   // Above all numbers that a lookup gives.
   uint32_t numbers() const { return numbers_; }
 

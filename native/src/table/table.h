@@ -103,6 +103,15 @@ class DistributionTable {
     return expired;
   }
 
+  // Any thread: an entry's source has sent more, and was seen at `seen`.
+  void heard(const SourceKey& key, const EntryTally& more, uint32_t seen) {
+    EntryValue value;
+    const uint64_t at = entries_.lookup(key, value);
+    if (at == Entries::kNone) return;
+    if (static_cast<int32_t>(seen - value.seen) > 0) entries_.touch(key, seen);
+    if (more.packets > 0) entries_.count(key, at, more);
+  }
+
   Entries& entries() { return entries_; }
   const Entries& entries() const { return entries_; }
   void prefetch(const SourceKey& key) const { entries_.prefetch(key); }

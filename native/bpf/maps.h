@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/*
+ * What the fast path's programs and native/src/fastpath share: the layout of keys and values. No padding anywhere, since
+ * the kernel hashes and compares keys byte by byte. Ports and addresses are in network order, IPv4 addresses mapped into
+ * IPv6 (::ffff:a.b.c.d), as in native/src/packet/address.h.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+struct fast_address {
+  __u64 high, low;
+};
+
+/* Address, protocol and port of a public way in, or of a container's endpoint. Protocol and port 0: all. */
+struct fast_end {
+  struct fast_address address;
+  __u16 port;
+  __u8 protocol;
+  __u8 is_v6;
+  __u32 zero;
+};
+
+/* By fast_end: a public way in whose known sources may be forwarded here. */
+struct fast_front {
+  struct fast_address mask; /* the service's affinity prefix */
+  __u32 scope;              /* with the family in its lowest bit */
+  __u32 service;
+  __u32 generation; /* a source of another generation was decided by another snapshot */
+  __u16 target;     /* the containers' port; 0: the packet's own */
+  __u16 zero;
+};
+
+/* By fast_end: a container's endpoint that exactly one way in leads to. */
+struct fast_endpoint {
+  struct fast_address address, mask; /* the public one; the service's affinity prefix */
+  __u32 scope;
+  __u32 service;
+  __u32 generation;
+  __u32 container;
+  __u16 port; /* the public one; 0: the packet's own */
+  __u16 zero[3];
+};
+
+struct fast_source_key {
+  struct fast_address source; /* masked */
+  __u32 scope;
+  __u32 service;
+};
+
+/* A source silent for longer waits for the slow path to say again where it goes. */
+#define FAST_SILENT_SECONDS 60
+
+/* What a source has sent since an epoch began. */
+struct fast_epoch_tally {
+  __u32 epoch, packets;
+  __u64 bytes;
+};
+
+/* A source that the table knows, and how its decision went. */
+struct fast_source {
+  __u32 generation;
+  __u32 container;
+  __u32 seen; /* seconds of CLOCK_MONOTONIC; the slow path's for a new one */
+  __u16 port; /* the container's own for this service; 0: the way in's target */
+  __u8 is_pinned;
+  __u8 zero;
+  struct fast_epoch_tally tallies[2]; /* by the epoch's lowest bit */
+};
+
+struct fast_target_key {
+  __u32 container;
+  __u32 is_v6;
+};
+
+/* How a container's packets leave. */
+struct fast_target {
+  struct fast_address address;
+  __u32 interface; /* the container's host-side link, or the bridge */
+  __u32 is_peer;   /* the interface is a veth whose other end is in another namespace: straight into that */
+  __u8 destination[6], source[6];
+  __u32 mtu; /* what the way there takes at most, in bytes of an IP packet */
+};
+
+/* By index of an interface where containers' frames arrive. */
+struct fast_port {
+  __u32 bridge;
+  __u8 address[6]; /* the bridge's: frames to others are not for this host to route */
+  __u16 zero;
+};
+
+struct fast_traffic_key {
+  __u32 service, container;
+};
+
+struct fast_tally {
+  __u64 packets, bytes;
+};
+
+struct fast_traffic {
+  struct fast_tally pinned, known, answers;
+};
+
+/* The only element of its map. */
+struct fast_control {
+  __u64 until; /* nanoseconds of CLOCK_MONOTONIC: without a daemon to say otherwise, the fast path stands aside then */
+  __u32 epoch; /* what sources have sent is read when it is over */
+  __u32 zero;
+};

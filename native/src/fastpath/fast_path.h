@@ -1,0 +1,56 @@
+// The fast path: known sources' packets stay in the kernel (native/bpf). This keeps its maps in step with what the packet
+// threads decide, the snapshot says and the neighbours are, and its programs on the interfaces they belong to.
+//
+// A source is offered by the packet thread that forwarded its packet, with the snapshot's version; it is taken unless
+// its service has changed since. A change of a service takes effect with one write to each of its ways in: sources
+// decided before are of another generation, and their next packet comes through the slow path and is offered anew.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "../io/observer.h"
+
+namespace onehop {
+
+struct FastPathOptions {
+  std::string tun;
+  std::vector<std::string> uplinks, bridges;
+  uint32_t sources;       // at most
+  size_t packet_threads;
+  std::chrono::seconds grace;  // how long it goes on without a daemon
+};
+
+struct FastPathCounters {
+  uint32_t uplinks = 0, ports = 0;  // that the programs hang in
+  uint64_t sources = 0;             // served, as of some seconds ago
+  uint64_t full = 0;                // offered, and no room
+};
+
+class FastPath : public Observer {
+ public:
+  // Begins with the engine's snapshot. Throws IoFailure: not built, not permitted, or refused by the kernel; then nothing
+  // is attached. When it is destroyed nothing is attached any more. The engine must outlive it.
+  static std::unique_ptr<FastPath> open(Engine& engine, const FastPathOptions& options);
+  // Why it cannot be opened here; empty when it can.
+  static std::string problem();
+  // Takes away what a daemon of this TUN left attached when it was killed.
+  static void clear(const std::string& tun);
+
+  // Control thread, after each publish of the engine's: when it returns, no source of a service that changed goes where it
+  // went before.
+  virtual void publish() = 0;
+  // Control thread, after entries of these scopes were put or forgotten: likewise for their services.
+  virtual void invalidate(const std::unordered_set<uint32_t>& scopes) = 0;
+  // Control thread: the uplinks, the bridges from now on.
+  virtual void use_uplinks(std::vector<std::string> names) = 0;
+  virtual void use_bridges(std::vector<std::string> names) = 0;
+  // Control thread: adds what the programs have counted to what the packet threads have.
+  virtual void add_to(Counters& counters) const = 0;
+  virtual FastPathCounters counters() const = 0;
+};
+
+}  // namespace onehop
