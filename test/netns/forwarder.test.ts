@@ -106,9 +106,10 @@ test('requests go straight to the bridge, and 64 KB packets stay whole in both d
   const after = await forwarding.ask<Traffic>('received')
   const meanBytes = (after.bytes - before.bytes) / (after.packets - before.packets)
   assert.ok(meanBytes > 3_000, `${meanBytes} bytes a packet, acknowledgments included`)
-  const { bridgeWrites, queues, offload, ...rest } = await forwarding.io()
+  const { bridgeWrites, queues, offload, fastpath, ...rest } = await forwarding.io()
   assert.ok(bridgeWrites > 100)
   assert.equal(queues, 2)
+  assert.equal(fastpath.state, 'off')
   assert.ok(['csum', 'tso4', 'tso6'].every((name) => offload.includes(name)))
   assert.deepEqual(rest, {
     tunReadErrors: 0,
