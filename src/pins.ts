@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { formatAddress } from './address.ts'
 import { parsePrefix } from './config/address.ts'
-import type { Config, PinConfig, ServiceConfig } from './config/schema.ts'
+import type { Config, PinConfig, ServiceConfig } from './config/config.ts'
 import { OnehopError } from './errors.ts'
 
 /** What an operator pins on the running daemon: a source of a service to a container of it. */

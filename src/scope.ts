@@ -1,5 +1,5 @@
 import { type Address, formatAddress, isAddress4 } from './address.ts'
-import type { Config, ServiceConfig } from './config/schema.ts'
+import type { Config, ServiceConfig } from './config/config.ts'
 import type { Identities } from './pipeline/identities.ts'
 
 /** What shares an entry, by a name that outlives the process: it is in the store. No service's name has a space. */

@@ -1,5 +1,5 @@
 import { formatAddress } from '../address.ts'
-import type { Config, ServiceConfig } from '../config/schema.ts'
+import type { Config, ServiceConfig } from '../config/config.ts'
 import type { Counters, IoCounters, Traffic } from '../dataplane/dataplane.ts'
 import type { SourceStatus } from '../discovery/discovery.ts'
 import type { Identities } from '../pipeline/identities.ts'

@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, request } from 'node:http'
 import type { Command } from 'commander'
-import { CONFIG_DEFAULTS } from '../config/schema.ts'
+import { CONFIG_DEFAULTS } from '../config/defaults.ts'
 import { OnehopError } from '../errors.ts'
 import { RUN_DIR, socketPathOf } from './run-dir.ts'
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
+import type { Config } from '../config/config.ts'
 import { configFromFlags, type ServiceFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
 import { OnehopError } from '../errors.ts'
 
 export interface ConfigOptions extends ServiceFlags {

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import type { Command } from 'commander'
-import { CONFIG_DEFAULTS } from '../config/schema.ts'
+import { CONFIG_DEFAULTS } from '../config/defaults.ts'
 import type { Addon } from '../dataplane/addon.ts'
 import { tryCommand } from '../network/command.ts'
 import { type Finding, findNetwork } from '../network/findings.ts'

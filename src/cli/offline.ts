@@ -1,6 +1,6 @@
 import { type Address, addressBits, formatAddress, isAddress4 } from '../address.ts'
 import { compileSnapshot } from '../compile.ts'
-import type { Config, ServiceConfig } from '../config/schema.ts'
+import type { Config, ServiceConfig } from '../config/config.ts'
 import type { Engine, Outcome, TableSizes } from '../dataplane/dataplane.ts'
 import { createReferenceEngine } from '../dataplane/reference.ts'
 import { Identities } from '../pipeline/identities.ts'

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
+import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
 import { OnehopError } from '../errors.ts'
 import { type CapturedPacket, isFinerThanMicroseconds, readCapture } from '../packet/capture.ts'
 import { pcapFileHeader, pcapRecordLength, type TimeUnit, writePcapRecord } from '../packet/pcap.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { CONFIG_DEFAULTS } from '../config/schema.ts'
+import { CONFIG_DEFAULTS } from '../config/defaults.ts'
 import type { Addon } from '../dataplane/addon.ts'
 import { OnehopError } from '../errors.ts'
 import {

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
+import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
 import type { DaemonOptions } from '../daemon.ts'
 import { OnehopError } from '../errors.ts'
 import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'

@@ -1,4 +1,4 @@
-import type { PinConfig, PinFile } from '../config/schema.ts'
+import type { PinConfig, PinFile } from '../config/config.ts'
 import { PrefixTable } from '../prefix-table.ts'
 
 /** A service's pins, packed; its numbers are positions in `sets`, containers by name. */

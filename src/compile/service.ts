@@ -1,5 +1,5 @@
 import type { Address } from '../address.ts'
-import { protocolsOf, type ServiceConfig } from '../config/schema.ts'
+import { protocolsOf, type ServiceConfig } from '../config/config.ts'
 import type { Conditions } from '../containers/conditions.ts'
 import { TCP } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'

@@ -1,4 +1,4 @@
-import type { ServiceConfig } from '../config/schema.ts'
+import type { ServiceConfig } from '../config/config.ts'
 import type { Conditions } from '../containers/conditions.ts'
 import type { SnapshotService } from '../pipeline/snapshot.ts'
 import { STEPS } from './shares.ts'

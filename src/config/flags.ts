@@ -1,7 +1,7 @@
 import type { Address } from '../address.ts'
 import { parseAddress } from './address.ts'
+import type { Config } from './config.ts'
 import { configError, formatPath, type Issue, oneLine, type Path, quoteValue } from './issue.ts'
-import type { Config } from './schema.ts'
 import { validateConfig } from './validate.ts'
 
 /** The one-service case without a file: what the flags of `run` hold, as they were typed. */

@@ -8,7 +8,7 @@ import {
   joinAddresses,
   type Prefix,
 } from '../address.ts'
-import type { HairpinConfig } from './schema.ts'
+import type { HairpinConfig } from './config.ts'
 
 /** A local source that cannot have an alias of its own. */
 export interface AliasProblem {

@@ -1,4 +1,4 @@
-import type { ContainerConfig, ServiceConfig } from './schema.ts'
+import type { ContainerConfig, ServiceConfig } from './config.ts'
 
 /**
  * The port that a service's checks ask: as configured, or the container's end of the service's first port of the

@@ -1,10 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { OnehopError } from '../errors.ts'
+import type { Config } from './config.ts'
 import { type ConfigDocument, type Fault, readDocument } from './document.ts'
 import { configError, formatPath, type Issue } from './issue.ts'
 import { withPinFiles } from './pin-file.ts'
-import type { Config } from './schema.ts'
 import { validateConfig } from './validate.ts'
 
 /** About 100,000 services. */

@@ -3,8 +3,8 @@ import { isAbsolute, join } from 'node:path'
 import type { Address } from '../address.ts'
 import { PrefixTable } from '../prefix-table.ts'
 import { parsePrefix } from './address.ts'
+import type { Config, PinFile, ServiceConfig } from './config.ts'
 import { configError, MOST_SHOWN } from './issue.ts'
-import type { Config, PinFile, ServiceConfig } from './schema.ts'
 
 /** Some four million pins. */
 const LARGEST_BYTES = 256 * 1024 * 1024

@@ -1,7 +1,4 @@
 import { type Address, covers, formatAddress, formatPrefix, isAddress4 } from '../address.ts'
-import { aliasOf, aliasProblems } from './hairpin.ts'
-import { healthPortOf } from './health.ts'
-import { formatPath, type Issue, type Path } from './issue.ts'
 import {
   type Config,
   type ContainerConfig,
@@ -11,7 +8,10 @@ import {
   type PortRule,
   protocolsOf,
   type ServiceConfig,
-} from './schema.ts'
+} from './config.ts'
+import { aliasOf, aliasProblems } from './hairpin.ts'
+import { healthPortOf } from './health.ts'
+import { formatPath, type Issue, type Path } from './issue.ts'
 
 export interface PlacedService {
   readonly path: Path

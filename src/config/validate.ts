@@ -1,7 +1,9 @@
 import type { z } from 'zod'
+import type { Config, ServiceConfig } from './config.ts'
 import { type Issue, MOST_SHOWN, nearest, type Path, quoteValue } from './issue.ts'
 import { checkRules, type PlacedService } from './rules.ts'
-import { type Config, frameSchema, type ServiceConfig, serviceSchema } from './schema.ts'
+import { frameSchema } from './schema/frame.ts'
+import { serviceSchema } from './schema/service.ts'
 
 /** A config from plain values, or everything that is wrong with them. */
 export function validateConfig(value: unknown): Config | readonly Issue[] {

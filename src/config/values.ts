@@ -59,3 +59,12 @@ export const name = text(
 )
 
 export const port = integer(1, 65_535)
+
+export const isPort = (port: number): boolean => port >= 1 && port <= 65_535
+
+export const percent = (least: number, most: number) =>
+  text(`a share such as 10%, from ${least}% to ${most}%`, (value) => {
+    const [, digits] = /^([0-9]{1,3})%$/.exec(value) ?? []
+    const share = Number(digits)
+    return share >= least && share <= most ? share / 100 : undefined
+  })

@@ -1,4 +1,4 @@
-import type { Config } from '../config/schema.ts'
+import type { Config } from '../config/config.ts'
 import { OnehopError } from '../errors.ts'
 import type { Condition, State } from './conditions.ts'
 

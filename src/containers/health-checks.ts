@@ -1,6 +1,6 @@
 import { formatAddress } from '../address.ts'
+import type { Config, ContainerConfig, HealthConfig, ServiceConfig } from '../config/config.ts'
 import { healthPortOf } from '../config/health.ts'
-import type { Config, ContainerConfig, HealthConfig, ServiceConfig } from '../config/schema.ts'
 import type { Standing } from './container-list.ts'
 import { ASSUMED_UP, nextHealth } from './health.ts'
 import { Echoes, type OpenEchoSocket, type Prober } from './probes/echo.ts'

@@ -1,4 +1,4 @@
-import type { Config, ContainerConfig } from '../config/schema.ts'
+import type { Config, ContainerConfig } from '../config/config.ts'
 import type { State } from '../containers/conditions.ts'
 
 /** What became of a container between two configs. */

@@ -1,5 +1,5 @@
 import type { Address } from '../address.ts'
-import type { Config, ServiceConfig } from '../config/schema.ts'
+import type { Config, ServiceConfig } from '../config/config.ts'
 import type { SourceConfig } from '../config/sources.ts'
 import { type State, worst } from '../containers/conditions.ts'
 import type { Standing } from '../containers/container-list.ts'

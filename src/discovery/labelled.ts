@@ -1,6 +1,6 @@
 import type { Address } from '../address.ts'
+import type { Config, ServiceConfig } from '../config/config.ts'
 import { checkRules } from '../config/rules.ts'
-import type { Config, ServiceConfig } from '../config/schema.ts'
 import type { LabelledService } from './docker/labels.ts'
 import type { Discovered } from './source.ts'
 

@@ -1,7 +1,7 @@
 import { type Address, formatAddress, isAddress4 } from '../address.ts'
 import { unusableKind } from '../config/address.ts'
+import type { Config, ContainerConfig, ServiceConfig } from '../config/config.ts'
 import { quoteValue } from '../config/issue.ts'
-import type { Config, ContainerConfig, ServiceConfig } from '../config/schema.ts'
 import { isName } from '../config/values.ts'
 import { type State, worst } from '../containers/conditions.ts'
 import type { Discovered } from './source.ts'

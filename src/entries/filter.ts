@@ -1,6 +1,6 @@
 import { type Address, isAddress4, mappedBytes } from '../address.ts'
 import { parsePrefix } from '../config/address.ts'
-import type { Config } from '../config/schema.ts'
+import type { Config } from '../config/config.ts'
 import { OnehopError } from '../errors.ts'
 import { serviceOf } from '../pins.ts'
 import type { Identities } from '../pipeline/identities.ts'

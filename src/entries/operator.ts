@@ -1,7 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { type Address, formatAddress, isAddress4, maskAddress } from '../address.ts'
 import { parseAddress } from '../config/address.ts'
-import type { Config, PinConfig, PinFile } from '../config/schema.ts'
+import type { Config, PinConfig, PinFile } from '../config/config.ts'
 import { OnehopError } from '../errors.ts'
 import type { OperatorPin, Pins } from '../pins.ts'
 import type { Identities } from '../pipeline/identities.ts'

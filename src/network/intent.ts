@@ -6,7 +6,7 @@ import {
   type Protocol,
   protocolsOf,
   type ServiceConfig,
-} from '../config/schema.ts'
+} from '../config/config.ts'
 
 /** What the network set-up must make stand for a config: nothing in it depends on the host. */
 export interface NetworkIntent {

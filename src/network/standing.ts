@@ -1,4 +1,4 @@
-import type { Config } from '../config/schema.ts'
+import type { Config } from '../config/config.ts'
 import { bringUp, moveContainers, type NetworkIntent, type NetworkOptions, networkIntent } from './network.ts'
 
 export interface StandingListener {

@@ -1,8 +1,8 @@
 /** See publish.ts. */
 import type { Address } from '../../src/address.ts'
 import { Compiler } from '../../src/compile.ts'
+import type { Config, ServiceConfig } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/load.ts'
-import type { Config, ServiceConfig } from '../../src/config/schema.ts'
 import type { Conditions } from '../../src/containers/conditions.ts'
 import type { Engine } from '../../src/dataplane/dataplane.ts'
 import { createNativeEngine } from '../../src/dataplane/native.ts'

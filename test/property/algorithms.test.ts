@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Address } from '../../src/address.ts'
-import { ALGORITHMS, type Algorithm } from '../../src/config/schema.ts'
+import { ALGORITHMS, type Algorithm } from '../../src/config/config.ts'
 import type { Engine } from '../../src/dataplane/dataplane.ts'
 import type { Snapshot } from '../../src/pipeline/snapshot.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'

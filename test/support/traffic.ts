@@ -1,5 +1,5 @@
 import { type Address, isAddress4, joinAddresses } from '../../src/address.ts'
-import type { Config } from '../../src/config/schema.ts'
+import type { Config } from '../../src/config/config.ts'
 import { NO_OFFLOAD, type Offload } from '../../src/packet/offload.ts'
 import { fragmentsOf } from './fragments.ts'
 import {

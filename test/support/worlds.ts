@@ -1,6 +1,6 @@
 import { Compiler } from '../../src/compile.ts'
+import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/load.ts'
-import type { Config } from '../../src/config/schema.ts'
 import type { TableSizes } from '../../src/dataplane/dataplane.ts'
 import { Identities } from '../../src/pipeline/identities.ts'
 import type { ContainerState, Snapshot } from '../../src/pipeline/snapshot.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/load.ts'
-import type { Config } from '../../src/config/schema.ts'
 import { type Clock, ContainerList } from '../../src/containers/container-list.ts'
 
 const config = (...names: readonly string[]): Config =>

@@ -1,5 +1,5 @@
+import type { ServiceConfig } from '../../config/config.ts'
 import { type Issue, MOST_SHOWN, quoteValue } from '../../config/issue.ts'
-import type { ServiceConfig } from '../../config/schema.ts'
 import { validateService } from '../../config/validate.ts'
 import type { Discovered, Listing } from '../source.ts'
 import { discoverContainer, WEIGHT_LABEL } from './place.ts'

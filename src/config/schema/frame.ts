@@ -1,0 +1,71 @@
+import { z } from 'zod'
+import type { DataPlaneConfig, HairpinConfig } from '../config.ts'
+import { CONFIG_DEFAULTS } from '../defaults.ts'
+import { DOCKER_SOCKET, socketPath } from '../sources.ts'
+import { integer, list, mapping, oneOf, text } from '../values.ts'
+import { aliasPrefix, interfaceName, listen, prefix } from './addresses.ts'
+import { table } from './table.ts'
+import { MS_US, time } from './times.ts'
+
+/**
+ * The schema that turns plain values into the types of config.ts, defaults filled in. What a value should have
+ * been is its schema's error message; src/config/validate.ts adds the place and the value. Rules that need
+ * more than one value at once are in src/config/rules.ts.
+ */
+
+const interfaces = mapping({
+  tun: interfaceName.prefault(CONFIG_DEFAULTS.tun),
+  bridges: list(interfaceName, 'a list such as [br0]').default([]),
+  uplinks: list(interfaceName, 'a list such as [eth0]').default([]),
+})
+
+const MOST_SOURCES = 4096
+const SOURCES = `a list such as [10.77.0.0/16, "fd77::/64"], at most ${MOST_SOURCES}`
+
+const hairpin = z.preprocess(
+  (value) => (value === 'off' ? undefined : value),
+  mapping(
+    {
+      alias4: aliasPrefix(4).prefault(CONFIG_DEFAULTS.alias4),
+      alias6: aliasPrefix(6).prefault(CONFIG_DEFAULTS.alias6),
+      sources: list(prefix, SOURCES).max(MOST_SOURCES, SOURCES).optional(),
+    },
+    'off, or ',
+  )
+    .transform(({ alias4, alias6, sources }): HairpinConfig => ({ alias4, alias6, sources }))
+    .optional(),
+)
+
+const store = text('an absolute path, or off', (value) =>
+  value === 'off' || (/^\/[^\0]+$/.test(value) && Buffer.byteLength(value) < 4_000) ? value : undefined,
+)
+
+const spin = z.preprocess(
+  (value) => (value === 0 || value === '0' ? '0us' : value),
+  time('a time such as 50us, at most 10ms, or 0 for none', 0, 10 * MS_US, 1),
+)
+
+const dataplane = mapping({
+  queues: integer(1, 16).default(CONFIG_DEFAULTS.queues),
+  spin: spin.prefault(`${CONFIG_DEFAULTS.spinUs}us`),
+  fastpath: oneOf('auto', 'off', 'require').default('auto'),
+}).transform(({ queues, spin: spinUs, fastpath }): DataPlaneConfig => ({ queues, spinUs, fastpath }))
+
+const key = text('32 hexadecimal digits in quotes', (value) =>
+  /^[0-9a-fA-F]{32}$/.test(value) ? value.toLowerCase() : undefined,
+)
+
+/** All but the services, which are validated one by one so that one bad service does not hide what is wrong in the rest. */
+export const frameSchema = mapping({
+  version: z.literal(1, '1'),
+  interfaces: interfaces.prefault({}),
+  key: key.optional(),
+  unserved: oneOf('reject', 'drop').default('reject'),
+  hairpin: hairpin.prefault({}),
+  table: table.prefault({}),
+  store: store.optional(),
+  dataplane: dataplane.prefault({}),
+  metrics: listen.optional(),
+  docker: mapping({ socket: socketPath.prefault(DOCKER_SOCKET) }).optional(),
+  services: list(z.unknown(), 'a list of services'),
+})
