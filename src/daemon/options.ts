@@ -1,0 +1,16 @@
+import type { Config } from '../config/config.ts'
+
+export interface DaemonOptions {
+  readonly config: Config
+  /** Whether to make routes, rules, sysctls and nft, and to undo them at the end. */
+  readonly routes: boolean
+  readonly logLevel: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly socketPath: string
+  readonly runDir: string
+  readonly stateDir: string
+  /** The folder that keeps the table; undefined: none does. */
+  readonly storePath: string | undefined
+  /** Reads the config anew; throws OnehopError. Undefined: the config came from flags, which do not change. */
+  readonly reload: (() => Config) | undefined
+}

@@ -1,0 +1,334 @@
+import type { Logger } from 'pino'
+import type { Prefix } from '../address.ts'
+import type { ContainersSource } from '../api/containers.ts'
+import { buildStatus, type Status } from '../api/status.ts'
+import { Compiler } from '../compile.ts'
+import type { Config } from '../config/config.ts'
+import { type Conditions, worst } from '../containers/conditions.ts'
+import { ContainerList } from '../containers/container-list.ts'
+import { type HealthChange, HealthChecks } from '../containers/health-checks.ts'
+import type { DataPlane } from '../dataplane/dataplane.ts'
+import { openEchoSocket } from '../dataplane/echo.ts'
+import { type ContainerChange, changesBetween } from '../discovery/changes.ts'
+import { Discovery, type SourceTurn } from '../discovery/discovery.ts'
+import { TableOperator } from '../entries/operator.ts'
+import { networkIntent, readLocalSources, unusableAddresses, uplinksOf } from '../network/network.ts'
+import { StandingNetwork } from '../network/standing.ts'
+import { Pins } from '../pins.ts'
+import { Identities } from '../pipeline/identities.ts'
+import type { ContainerState } from '../pipeline/snapshot.ts'
+import { scopesOf } from '../scope.ts'
+import { Store } from '../store/store.ts'
+import { readVersion } from '../version.ts'
+
+import { nowSeconds, zeroMs } from './clock.ts'
+import { refuseFixed } from './fixed.ts'
+import { messageOf } from './message.ts'
+import type { DaemonOptions } from './options.ts'
+
+/** How long a start or a reload waits for sources to say which containers there are, before clients come. */
+const FIRST_WORD_MS = 5_000
+
+/** The config in force, and how it gets there. */
+export class Serving {
+  readonly #options: DaemonOptions
+  readonly #log: Logger
+  readonly #dataPlane: DataPlane
+  readonly #identities = new Identities()
+  readonly #store: Store | undefined
+  readonly #compiler: Compiler
+  readonly #pins: Pins
+  readonly table: TableOperator
+  readonly #version = readVersion()
+  readonly #startedSeconds = nowSeconds()
+  readonly #list = new ContainerList(() => this.#publish())
+  readonly #health = new HealthChecks((changes) => this.#turn(changes), openEchoSocket)
+  readonly #discovery = new Discovery({
+    onChange: (knownMs) => this.#rediscover(knownMs),
+    onTurn: (turn) => this.#logSource(turn),
+    onProblem: (problem) => this.#log.warn({ problem }, 'left out of the container list'),
+  })
+  readonly #network: StandingNetwork
+  /** As it was written. */
+  #base: Config
+  /** With the services and containers that are discovered: the one in force. */
+  #config: Config
+  #sources: readonly Prefix[] = []
+  #due: NodeJS.Timeout | undefined
+  /** Whose networks are among the sources. */
+  #bridges: readonly string[] = []
+  /** Containers that the network does not stand for yet. */
+  #waiting: ReadonlySet<string> = new Set()
+  /** What sources said that is not logged yet. */
+  #changes: readonly KnownChange[] = []
+
+  constructor(options: DaemonOptions, log: Logger, dataPlane: DataPlane, key: Uint8Array) {
+    this.#options = options
+    this.#log = log
+    this.#dataPlane = dataPlane
+    this.#compiler = new Compiler(this.#identities, key)
+    this.#base = options.config
+    this.#config = options.config
+    this.#pins = new Pins(options.storePath && `${options.storePath}.pins`)
+    this.table = new TableOperator({
+      table: dataPlane,
+      identities: this.#identities,
+      pins: this.#pins,
+      clock: { nowSeconds, zeroMs },
+      config: () => this.#pins.applied(this.#config),
+      publish: () => this.#publish(),
+    })
+    if (options.storePath !== undefined)
+      this.#store = new Store({
+        path: options.storePath,
+        table: dataPlane,
+        names: this.#identities,
+        clock: { nowSeconds, zeroMs },
+        log,
+      })
+    const { routes, runDir } = options
+    this.#network = new StandingNetwork(routes ? { runDir } : undefined, {
+      bringUp: async () => {
+        await this.bringUp()
+        await this.#serve()
+      },
+      onFailure: (error) => log.error({ error: messageOf(error) }, 'no network for what was discovered'),
+    })
+  }
+
+  /** Who is local is read anew, unlike when a container's state changes. Clients do not come before the containers. */
+  async adopt(base: Config): Promise<void> {
+    this.#discovery.open(base)
+    await this.#discovery.heard(FIRST_WORD_MS)
+    const found = this.#discovery.merge(base)
+    const sources = await readLocalSources(networkIntent(found))
+    this.#bridges = found.interfaces.bridges
+    this.#base = base
+    this.#publish(this.#discovery.merge(base), sources)
+  }
+
+  /** The operator's pins, and what the store has of the config's sources; from here on it follows the table. */
+  async restore(): Promise<void> {
+    const fault = await this.#pins.load()
+    if (fault !== undefined) this.#log.error({ error: fault }, 'no pins of the operator')
+    this.#publish()
+    await this.#store?.restore(scopesOf(this.#config, this.#identities))
+    this.#store?.start()
+  }
+
+  get bridges(): readonly string[] {
+    return this.#config.interfaces.bridges
+  }
+
+  /** Labels may name an address that somebody else has: their services are left out, and keep no other from being served. */
+  async bringUp(): Promise<void> {
+    try {
+      await this.#network.apply(this.#config)
+    } catch (error) {
+      if (!(await this.#refuseAddresses())) throw error
+      await this.#network.apply(this.#config)
+    }
+  }
+
+  async #refuseAddresses(): Promise<boolean> {
+    if (this.#base.docker === undefined) return false
+    const written = new Set(this.#base.services.flatMap(({ addresses }) => addresses))
+    const unusable = await unusableAddresses(networkIntent(this.#config), this.#options)
+    const refused = [...unusable].filter(([address]) => !written.has(address))
+    if (refused.length === 0) return false
+    this.#discovery.refuse(new Map(refused))
+    this.#publish(this.#discovery.merge(this.#base))
+    return true
+  }
+
+  startFollowing(): void {
+    this.#network.start()
+  }
+
+  /** Resolves when the network is changed no more. */
+  async stopFollowing(): Promise<void> {
+    this.#discovery.close()
+    await this.#network.stop()
+  }
+
+  #publish(config = this.#config, sources = this.#sources): void {
+    this.#waiting = this.#network.missing(config)
+    this.#health.update(config)
+    const nowMs = performance.now()
+    this.#dataPlane.publish(
+      this.#compiler.compile(this.#pins.applied(config), this.#conditions(), nowMs, sources),
+    )
+    this.#publishAt(this.#compiler.dueMs, nowMs)
+    this.#sources = sources
+    this.#config = config
+  }
+
+  /** For containers that start slowly; a publishing that comes earlier puts off another. */
+  #publishAt(dueMs: number | undefined, nowMs: number): void {
+    clearTimeout(this.#due)
+    if (dueMs !== undefined) this.#due = setTimeout(() => this.#publish(), dueMs - nowMs)
+  }
+
+  /** What the operator asks for is in force when the call returns. */
+  readonly containers: ContainersSource = {
+    list: () =>
+      this.#list
+        .standings(this.#config)
+        .map((standing) => this.#health.standing(this.#discovery.standing(standing))),
+    drain: (names, deadlineMs) => this.#list.drain(this.#config, names, deadlineMs),
+    undrain: (names) => this.#list.undrain(this.#config, names),
+    weigh: (names, weight) => this.#list.weigh(this.#config, names, weight),
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#due)
+    this.#discovery.close()
+    this.#health.close()
+    this.#list.close()
+    await this.#store?.close()
+  }
+
+  /** Each SIGHUP reads what the file holds when its turn comes. */
+  reload(): Promise<void> {
+    return this.#network.inTurn(() => this.#reload())
+  }
+
+  /** Who is worse or gone is so at once; who came is served as soon as the network stands for him. */
+  #rediscover(knownMs: number): void {
+    const before = this.#discovery.statesNow()
+    const next = this.#discovery.merge(this.#base)
+    const changes = changesBetween(this.#config, next, before, this.#discovery.statesNow())
+    this.#publish(next)
+    this.#logChanges([...this.#changes, ...changes.map((change) => ({ ...change, knownMs }))])
+    this.#network.follow()
+  }
+
+  /** The network stands for the config in force, or for the one that was so when that began. */
+  async #serve(): Promise<void> {
+    const config = this.#config
+    this.#dataPlane.useBridges(config.interfaces.bridges)
+    const isSame = config.interfaces.bridges.join() === this.#bridges.join()
+    const sources = isSame ? this.#sources : await readLocalSources(networkIntent(config))
+    this.#bridges = config.interfaces.bridges
+    this.#publish(this.#config, sources)
+    this.#logChanges(this.#changes)
+  }
+
+  /** Published first, as in #turn. */
+  #logChanges(changes: readonly KnownChange[]): void {
+    this.#changes = changes.filter(({ container }) => this.#waiting.has(container))
+    for (const { container, state, knownMs } of changes) {
+      if (this.#waiting.has(container)) continue
+      const publishedMs = Math.round(performance.now() - knownMs)
+      this.#log.info({ container, state, publishedMs }, `container is ${state}`)
+    }
+  }
+
+  #logSource({ source, state, error }: SourceTurn): void {
+    if (state === 'failing') this.#log.warn({ source, error }, 'source fails; its last list holds')
+    else this.#log.info({ source }, 'source answers')
+  }
+
+  expire(): void {
+    const expired = this.#dataPlane.expire(nowSeconds())
+    if (expired > 0) this.#log.debug({ expired }, 'forgot idle sources')
+  }
+
+  status(): Status {
+    const conditions = this.#conditions()
+    return buildStatus({
+      version: this.#version,
+      pid: process.pid,
+      upSeconds: nowSeconds() - this.#startedSeconds,
+      routes: this.#options.routes,
+      config: this.#config,
+      identities: this.#identities,
+      counters: this.#dataPlane.counters(),
+      store: this.#store?.status() ?? { state: 'off' },
+      io: this.#dataPlane.io(),
+      stateOf: (container) => conditions.get(container)?.state ?? 'ready',
+      sources: this.#discovery.status(),
+      problems: [
+        ...(this.#network.failure === undefined ? [] : [this.#network.failure]),
+        ...this.#discovery.problems,
+      ],
+    })
+  }
+
+  summary() {
+    const { interfaces, services } = this.#config
+    const io = this.#dataPlane.io()
+    return {
+      tun: interfaces.tun,
+      bridges: interfaces.bridges,
+      services: services.length,
+      offload: io.offload,
+      fastpath: io.fastpath.state,
+    }
+  }
+
+  /** What is said of containers beside what the operator says. */
+  *#worse(): Iterable<readonly [name: string, state: ContainerState]> {
+    yield* this.#discovery.states()
+    for (const name of this.#health.down) yield [name, 'down']
+    for (const name of this.#waiting) yield [name, 'down']
+  }
+
+  #conditions(): Conditions {
+    const conditions = this.#list.conditions()
+    for (const [name, state] of this.#worse()) {
+      const known = conditions.get(name)
+      conditions.set(name, { state: worst(known?.state ?? 'ready', state), weight: known?.weight })
+    }
+    return conditions
+  }
+
+  /** Published first: the log may wait for its reader. */
+  #turn(changes: readonly HealthChange[]): void {
+    this.#publish()
+    for (const { container, isUp, failure, knownMs } of changes) {
+      const publishedMs = Math.round(performance.now() - knownMs)
+      if (isUp) this.#log.info({ container, publishedMs }, 'container is up')
+      else this.#log.warn({ container, failure, publishedMs }, 'container is down')
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { reload } = this.#options
+    if (reload === undefined) {
+      this.#log.warn('nothing to reload: the config came from flags')
+      return
+    }
+    try {
+      const next = reload()
+      refuseFixed(this.#base, next)
+      await this.#apply(next)
+      this.#discovery.retain(next)
+      this.#list.retain(this.#config)
+      this.#log.info({ services: next.services.length }, 'reloaded')
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, 'reload refused; the config in force stays')
+    }
+  }
+
+  /** The snapshot first: a packet for an address that is routed here but not served would go round until its TTL ends. */
+  async #apply(next: Config): Promise<void> {
+    const previous = this.#base
+    const sources = this.#sources
+    try {
+      await this.adopt(next)
+      this.#network.renew()
+      await this.bringUp()
+    } catch (error) {
+      this.#base = previous
+      this.#publish(this.#discovery.merge(previous), sources)
+      await this.bringUp()
+      throw error
+    }
+    this.#dataPlane.useBridges(this.bridges)
+    this.#dataPlane.useUplinks(await uplinksOf(networkIntent(this.#config), this.#options))
+    this.#publish()
+  }
+}
+
+type KnownChange = ContainerChange & { readonly knownMs: number }
