@@ -20,7 +20,6 @@ import type { ContainerState } from '../pipeline/snapshot.ts'
 import { scopesOf } from '../scope.ts'
 import { Store } from '../store/store.ts'
 import { readVersion } from '../version.ts'
-
 import { nowSeconds, zeroMs } from './clock.ts'
 import { refuseFixed } from './fixed.ts'
 import { messageOf } from './message.ts'
