@@ -16,7 +16,8 @@ readonly FOR_FAST_PATH=(clang=clang libbpf=libbpf-dev)
 readonly FOR_DEMO=(unshare=util-linux nsenter=util-linux setpriv=util-linux mount=mount)
 readonly FOR_TEST=(curl=curl openssl=openssl ping=iputils-ping ethtool=ethtool iperf3=iperf3 iptables=iptables
   tcpdump=tcpdump tshark=tshark traceroute=traceroute scapy=python3-scapy 'clang++=clang' libfuzzer=libclang-rt-dev llvm-cov=llvm
-  patchelf=patchelf dockerd=docker.io docker=docker.io)
+  patchelf=patchelf dockerd=docker.io docker=docker.io
+  zsh=zsh fish=fish bash-completion=bash-completion mandoc=mandoc groff=groff man=man-db promtool=prometheus pyte=python3-pyte)
 readonly FOR_BENCH=(haproxy=haproxy sockperf=sockperf wrk=wrk)
 readonly POLICY=/usr/sbin/policy-rc.d
 
@@ -77,7 +78,8 @@ install_missing() {
 # Debian's own python3 holds scapy, whichever python3 comes first on the path; libFuzzer comes apart from clang.
 is_there() {
   case $1 in
-    scapy) /usr/bin/python3 -c 'import scapy' 2>/dev/null ;;
+    scapy | pyte) /usr/bin/python3 -c "import $1" 2>/dev/null ;;
+    bash-completion) [[ -f /usr/share/bash-completion/bash_completion ]] ;;
     libfuzzer) compgen -G "$(clang++ -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*" >/dev/null ;;
     libbpf) [[ -f /usr/include/bpf/libbpf.h ]] ;;
     *) command -v "$1" >/dev/null ;;

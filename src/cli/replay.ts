@@ -5,16 +5,18 @@ import { loadConfig } from '../config/load.ts'
 import { OnehopError } from '../errors.ts'
 import { type CapturedPacket, isFinerThanMicroseconds, readCapture } from '../packet/capture.ts'
 import { pcapFileHeader, pcapRecordLength, type TimeUnit, writePcapRecord } from '../packet/pcap.ts'
-import { codeOf, type Outcome } from '../pipeline/outcome.ts'
-import { REASONS } from '../pipeline/verdict.ts'
+import type { Outcome } from '../pipeline/outcome.ts'
 import { CaptureFile } from './capture-file.ts'
 import { type CliContext, print } from './context.ts'
 import { ENGINES, type EngineName, type OfflineEngine, openOfflineEngine } from './offline.ts'
 import { OutputFile } from './output-file.ts'
-import { formatRows } from './sections.ts'
+import { Comparison } from './replay/comparison.ts'
+import { Interruption } from './replay/interruption.ts'
+import { JsonLines, type Listener, Summary } from './replay/listener.ts'
 
 interface ReplayOptions {
   readonly config: string
+  readonly vs?: string
   readonly engine: EngineName
   readonly json?: true
 }
@@ -23,10 +25,15 @@ const EXAMPLES = `
 Examples:
   onehop replay in.pcap out.pcap --config onehop.yaml
   onehop replay in.pcapng out.pcap --config onehop.yaml --json | jq -r .container | sort | uniq -c
+  onehop replay in.pcap /dev/null --config onehop.yaml --vs new.yaml
 
 Needs neither root nor a daemon. IN may be pcap or pcapng with raw IP, Ethernet, loopback or Linux cooked frames;
 OUT is pcap with raw IP and the input's times. Frames without an IP packet (ARP, say) pass a daemon by and are not
-written. OUT appears only when the whole of IN has been replayed.`
+written. OUT appears only when the whole of IN has been replayed.
+
+With --vs a second config decides on the same packets: OUT and A are the first one's, B is the second one's. Listed are
+the clients that B sends elsewhere, most packets first; with --json a line for each, then one with the sums. Exits with
+1 when there are any.`
 
 export function addReplayCommand(program: Command, context: CliContext): void {
   program
@@ -35,8 +42,9 @@ export function addReplayCommand(program: Command, context: CliContext): void {
     .argument('<in>', 'the capture to read')
     .argument('<out>', 'the pcap file to write')
     .requiredOption('-c, --config <file>', 'the config file')
+    .option('--vs <file>', 'another config: name the clients that it sends elsewhere')
     .addOption(new Option('--engine <name>', 'which implementation').choices(ENGINES).default('reference'))
-    .option('--json', 'one line a packet: verdict, reason, service, container, source')
+    .option('--json', 'one line a packet: verdict, reason, service, container, source; with --vs, a client')
     .addHelpText('after', EXAMPLES)
     .action(async (inputPath: string, outputPath: string, options: ReplayOptions) => {
       context.exitCode = await replay(inputPath, outputPath, options, context)
@@ -46,42 +54,43 @@ export function addReplayCommand(program: Command, context: CliContext): void {
 async function replay(
   inputPath: string,
   outputPath: string,
-  { config: configPath, engine, json }: ReplayOptions,
+  options: ReplayOptions,
   context: CliContext,
 ): Promise<number> {
-  const config = loadConfig(configPath)
-  const offline = await openOfflineEngine(config, engine, await keyOf(config, context))
+  const configs = [options.config, ...(options.vs === undefined ? [] : [options.vs])].map(loadConfig)
+  if (configs.some(({ key }) => key === undefined)) await noteKey(context)
+  const [offline, other] = await Promise.all(
+    configs.map((config) => openOfflineEngine(config, options.engine, keyOf(config))),
+  )
   const input = new CaptureFile(inputPath)
   try {
     if (input.isSameAs(outputPath))
       throw new OnehopError('E_USAGE', `${outputPath} is the input; expected another file to write`)
-    return await replayFile(
-      input,
-      outputPath,
-      offline,
-      json ? new JsonLines(context, offline) : new Summary(context),
-    )
+    return await replayFile(input, outputPath, offline!, listenerFor(options, context, offline!, other))
   } finally {
     input.close()
   }
 }
 
+function listenerFor(
+  { json }: ReplayOptions,
+  context: CliContext,
+  offline: OfflineEngine,
+  other: OfflineEngine | undefined,
+): Listener {
+  if (other !== undefined) return new Comparison(context, offline, other, json === true)
+  return json ? new JsonLines(context, offline) : new Summary(context)
+}
+
 const KEY_BYTES = 16
 
-async function keyOf({ key }: Config, { stderr }: CliContext): Promise<Uint8Array> {
-  if (key !== undefined) return Buffer.from(key, 'hex')
+const keyOf = ({ key }: Config): Uint8Array =>
+  key === undefined ? new Uint8Array(KEY_BYTES) : Buffer.from(key, 'hex')
+
+async function noteKey({ stderr }: CliContext): Promise<void> {
   const note =
     'the config has no key: unknown sources are spread by a key of zeros, not as by a daemon with its own'
   await print(stderr, `onehop: ${note}\n`)
-  return new Uint8Array(KEY_BYTES)
-}
-
-/** Who hears of each packet's outcome. `flush` is awaited now and then, so that a slow reader is waited for. */
-interface Listener {
-  /** `outcome` is undefined for a frame without an IP packet. */
-  add(outcome: Outcome | undefined, captured: CapturedPacket): void
-  flush(): Promise<void>
-  end(): Promise<void>
 }
 
 /** Between these a signal is heard and the listener's reader is waited for. */
@@ -110,7 +119,7 @@ async function replayFile(
     }
     await listener.end()
     output.commit()
-    return 0
+    return listener.exitCode
   } catch (error) {
     await listener.flush()
     output.abandon()
@@ -141,7 +150,7 @@ function replaySome(
   for (let i = 0; i < PACKETS_AT_ONCE; i++) {
     const next = packets.next()
     if (next.done) return false
-    listener.add(replayPacket(next.value, unit, offline, output), next.value)
+    listener.add(replayPacket(next.value, unit, offline, output, listener), next.value)
   }
   return true
 }
@@ -151,9 +160,12 @@ function replayPacket(
   unit: TimeUnit,
   { engine }: OfflineEngine,
   output: OutputFile,
+  listener: Listener,
 ): Outcome | undefined {
   if (packet === undefined) return undefined
-  const outcome = engine.process(packet, secondsOf(timestamp))
+  const nowSeconds = secondsOf(timestamp)
+  listener.meet(packet, nowSeconds)
+  const outcome = engine.process(packet, nowSeconds)
   const leaving = outcome.output
   if (leaving !== undefined)
     writePcapRecord(output.reserve(pcapRecordLength(leaving)), leaving, timestamp, unit)
@@ -163,82 +175,3 @@ function replayPacket(
 /** Engines count seconds in 32 bits; a pcapng clock may say anything. */
 const secondsOf = (timestamp: bigint): number =>
   Math.min(Math.max(Math.floor(Number(timestamp / 1_000_000_000n)), 0), 0xffff_ffff)
-
-/** SIGINT and SIGTERM end a replay between packets, so that no partial file stays behind. */
-class Interruption {
-  exitCode: number | undefined
-  readonly #interrupt = () => {
-    this.exitCode = 130
-  }
-  readonly #terminate = () => {
-    this.exitCode = 143
-  }
-
-  constructor() {
-    process.on('SIGINT', this.#interrupt)
-    process.on('SIGTERM', this.#terminate)
-  }
-
-  close(): void {
-    process.off('SIGINT', this.#interrupt)
-    process.off('SIGTERM', this.#terminate)
-  }
-}
-
-/** What is no IP packet never reaches a TUN: as if the kernel had kept it. */
-const NOT_IP = codeOf('pass', 'not-ours')
-
-class JsonLines implements Listener {
-  readonly #context: CliContext
-  readonly #offline: OfflineEngine
-  #lines: string[] = []
-  #count = 0
-
-  constructor(context: CliContext, offline: OfflineEngine) {
-    this.#context = context
-    this.#offline = offline
-  }
-
-  add(outcome: Outcome | undefined): void {
-    const [verdict, reason] = REASONS[NOT_IP]!
-    const named = outcome === undefined ? { verdict, reason } : this.#offline.name(outcome)
-    this.#lines.push(`${JSON.stringify({ n: ++this.#count, ...named })}\n`)
-  }
-
-  async flush(): Promise<void> {
-    const text = this.#lines.join('')
-    this.#lines = []
-    if (text !== '') await print(this.#context.stdout, text)
-  }
-
-  end(): Promise<void> {
-    return this.flush()
-  }
-}
-
-class Summary implements Listener {
-  readonly #context: CliContext
-  readonly #packets = REASONS.map(() => 0)
-  #cutShort = 0
-
-  constructor(context: CliContext) {
-    this.#context = context
-  }
-
-  add(outcome: Outcome | undefined, { capturedLength, originalLength }: CapturedPacket): void {
-    const code = outcome?.code ?? NOT_IP
-    this.#packets[code] = this.#packets[code]! + 1
-    if (capturedLength < originalLength) this.#cutShort++
-  }
-
-  async flush(): Promise<void> {}
-
-  async end(): Promise<void> {
-    const rows = REASONS.map(([verdict, reason], code) => [verdict, reason, String(this.#packets[code])])
-    const seen = rows.filter(([, , packets]) => packets !== '0')
-    await print(this.#context.stdout, formatRows([['verdict', 'reason', 'packets'], ...seen]))
-    if (this.#cutShort === 0) return
-    const note = `${this.#cutShort} packets were captured only in part, and judged by that part`
-    await print(this.#context.stderr, `onehop: ${note}\n`)
-  }
-}
