@@ -15,7 +15,8 @@ bool is_forwardable(const ParsedPacket& packet) {
   return is_rewritable(packet) && (!is_icmp(packet) || packet.is_later_fragment || is_echo_request(packet));
 }
 
-void rewrite_to_container(const ParsedPacket& packet, const Front& front, const Member& member, bool is_partial,
+// Returns whether the source is a local one, which goes by its alias.
+bool rewrite_to_container(const ParsedPacket& packet, const Front& front, const Member& member, bool is_partial,
                           const PipelineState& state) {
   const Address& address = member.address[packet.is_v6];
   const uint16_t port = endpoint_port(front, member);
@@ -25,7 +26,7 @@ void rewrite_to_container(const ParsedPacket& packet, const Front& front, const 
       state.flows.remember(flow_to(packet, address, port_there), {packet.destination, packet.destination_port});
   }
   rewrite_end(packet, Side::kDestination, address, port, is_partial);
-  disguise(packet, Side::kSource, state.lookup.aliases(), is_partial);
+  return disguise(packet, Side::kSource, state.lookup.aliases(), is_partial);
 }
 
 Result answered(Code code, uint32_t length, const ParsedPacket& packet, Offload& offload) {
@@ -70,17 +71,16 @@ Result without_container(const ParsedPacket& packet, const Front& front, Offload
   return result;
 }
 
-// On probation a source has not proved that it exists; a pin that cannot be followed is asked each time; and a local source
-// goes by its alias.
-bool is_settled(const Decision& decision, const DistributionTable::Found& found, const ParsedPacket& packet,
-                const Aliases& aliases) {
+// On probation a source has not proved that it exists, and a pin that cannot be followed is asked each time.
+bool is_settled(const Decision& decision, const DistributionTable::Found& found) {
   return found.place == DistributionTable::Found::Place::kEntry && decision.code != Code::kForwardUnpinned &&
-         found.value.container == decision.member->container && !aliases.alias_of(packet.source, packet.is_v6);
+         found.value.container == decision.member->container;
 }
 
 }  // namespace
 
-Result forward(const ParsedPacket& packet, const Front* front, Offload& offload, const PipelineState& state) {
+Result forward(const ParsedPacket& packet, const Front* front, uint64_t hint, Offload& offload,
+               const PipelineState& state) {
   if (state.lookup.aliases().is_alias(packet.source, packet.is_v6))
     return dropped(Code::kDropStrayAlias, packet, packet.source);
   if (is_icmp_error(packet)) return forward_quoted(packet, is_partial(packet, offload), state);
@@ -91,16 +91,16 @@ Result forward(const ParsedPacket& packet, const Front* front, Offload& offload,
   if (!is_forwardable(packet)) return dropped(Code::kDropUnsupported, packet, packet.source);
 
   const SourceKey key = source_key(*front, packet.source);
-  const DistributionTable::Found found = state.table.lookup(key, state.now, front->idle);
+  const DistributionTable::Found found = state.table.lookup(key, hint, state.now, front->idle);
   const Decision decision = decide(packet, *front, state.lookup, key, found, {state.table.entries(), state.turns, true});
   if (decision.member == nullptr) return without_container(packet, *front, offload, state);
 
   const Member& member = *decision.member;
   state.table.remember(key, found, member.container, decision.origin, packet, front->quota, state.now,
                        state.tally);
-  rewrite_to_container(packet, *front, member, is_partial(packet, offload), state);
+  const bool is_local = rewrite_to_container(packet, *front, member, is_partial(packet, offload), state);
   Result result = left(decision.code, Way::kContainer, packet, *front, member.container, key.source);
-  result.is_settled = is_settled(decision, found, packet, state.lookup.aliases());
+  result.is_settled = is_settled(decision, found) && !is_local;
   result.scope = key.scope;
   return result;
 }

@@ -5,7 +5,9 @@
 
 namespace onehop {
 
-// `front` is the way in, null when no service is there. What onehop answers itself leaves without offload.
-Result forward(const ParsedPacket& packet, const Front* front, Offload& offload, const PipelineState& state);
+// `front` is the way in, null when no service is there; `hint` where the table may have the source. What onehop answers
+// itself leaves without offload.
+Result forward(const ParsedPacket& packet, const Front* front, uint64_t hint, Offload& offload,
+               const PipelineState& state);
 
 }  // namespace onehop

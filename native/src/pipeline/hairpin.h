@@ -90,10 +90,12 @@ class Aliases {
   std::vector<Address> leading_;  // a source's prefix, whose first bits its alias has lost
 };
 
-// Puts a local source's alias into the place of its address, on the side of the packet where it stands.
-inline void disguise(const ParsedPacket& packet, Side side, const Aliases& aliases, bool is_partial) {
+// Puts a local source's alias into the place of its address, on the side of the packet where it stands. Returns whether
+// the source is local.
+inline bool disguise(const ParsedPacket& packet, Side side, const Aliases& aliases, bool is_partial) {
   const auto alias = aliases.alias_of(side == Side::kSource ? packet.source : packet.destination, packet.is_v6);
   if (alias) rewrite_end(packet, side, *alias, 0, is_partial);
+  return alias.has_value();
 }
 
 }  // namespace onehop

@@ -19,10 +19,10 @@ Code code_of(Malformed malformed) {
 
 Result forward_or_reply(Packet& packet, const PreparedPacket& prepared, const PipelineState& state) {
   const ParsedPacket& parsed = prepared.parsed;
-  if (prepared.is_public) return forward(parsed, prepared.front, packet.offload, state);
+  if (prepared.is_public) return forward(parsed, prepared.front, prepared.hint, packet.offload, state);
   const bool has_partial = is_partial(parsed, packet.offload);
-  return prepared.is_to_alias ? reply_to_alias(parsed, prepared.ways, has_partial, state)
-                              : reply(parsed, prepared.ways, has_partial, state);
+  return prepared.is_to_alias ? reply_to_alias(parsed, prepared.ways, prepared.hint, has_partial, state)
+                              : reply(parsed, prepared.ways, prepared.hint, has_partial, state);
 }
 
 // Never inline: whole packets would pay for its stack frame.
@@ -38,11 +38,17 @@ Result forward_or_reply(Packet& packet, const PreparedPacket& prepared, const Pi
   return result;
 }
 
+void approach_source(const Front& front, const Address& client, const PipelineState& state, PreparedPacket& prepared) {
+  prepared.key = source_key(front, client);
+  prepared.hint = state.table.entries().approach(prepared.key);
+}
+
 }  // namespace
 
 void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& prepared) {
   ParsedPacket& parsed = prepared.parsed;
   prepared.is_packet = false;
+  prepared.hint = Entries::kNoHint;
   const Malformed malformed = parse_packet(packet.data, packet.length, parsed);
   if (malformed != Malformed::kNot) {
     prepared.problem = code_of(malformed);
@@ -57,7 +63,7 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
   prepared.is_public = is_public;
   prepared.front = front;
   if (is_public) {
-    if (front != nullptr) state.table.prefetch(source_key(*front, parsed.source));
+    if (front != nullptr) approach_source(*front, parsed.source, state, prepared);
     return;
   }
   prepared.ways = {};
@@ -68,9 +74,8 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
     parsed.destination = *caller;
   }
   if (is_answer(parsed)) prepared.ways = state.lookup.endpoint_ways(parsed);
-  if (prepared.ways.size() == 0) return;
-  const Front& first = *first_of(prepared.ways).front;
-  state.table.prefetch(source_key(first, parsed.destination));
+  if (prepared.ways.size() > 0)
+    approach_source(*first_of(prepared.ways).front, parsed.destination, state, prepared);
 }
 
 Result process_packet(Packet& packet, const PreparedPacket& prepared, const PipelineState& state) {

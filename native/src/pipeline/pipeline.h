@@ -33,14 +33,22 @@ struct PreparedPacket {
   const Front* front;  // is_public: the way in, null when no service is there
   EndpointWays ways;   // else: the ways in that lead to the endpoint it comes from
   bool is_to_alias;    // else: goes to an alias; `parsed.destination` is the source behind it, or there are no ways
+  // The source by the front or the first of the ways, and where the table may have its entry. Without either: kNoHint.
+  SourceKey key;
+  uint64_t hint;
 };
 
-// First of two steps: parse and look up what a snapshot holds, and bring what the table knows of the source on
+// First of three steps: parse and look up what a snapshot holds, and bring what the table knows of the source on
 // its way from memory. Changes nothing, so that the packets of a batch are prepared before the first is
 // processed: waiting for memory takes longer than all the rest.
 void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& prepared);
 
-// Second step: forward what is for a public address, and treat the rest as a possible answer from a container. A
+// Second step, as well for all of a batch: go on to where the source's entry is.
+inline void locate_source(const PipelineState& state, PreparedPacket& prepared) {
+  if (prepared.hint != Entries::kNoHint) prepared.hint = state.table.entries().locate(prepared.key, prepared.hint);
+}
+
+// Third step: forward what is for a public address, and treat the rest as a possible answer from a container. A
 // packet to a public address never passes: the kernel would route it straight back into the TUN.
 Result process_packet(Packet& packet, const PreparedPacket& prepared, const PipelineState& state);
 

@@ -29,9 +29,13 @@ void rewrite_quoted(const ParsedPacket& packet, const ParsedPacket& quoted, bool
   if (!is_partial) put_raw16(checksum, update_checksum(raw16(checksum), delta));
 }
 
+DistributionTable::Found lookup_source(const SourceKey& key, const Front& front, const PipelineState& state) {
+  return state.table.lookup(key, Entries::kNoHint, state.now, front.idle);
+}
+
 Asked asked_of(const EndpointWays& ways, const ParsedPacket& answer, const PipelineState& state) {
   const auto has_asked = [&answer, &state](const EndpointWay& way) {
-    const auto found = state.table.lookup(source_key(*way.front, answer.destination), state.now, way.front->idle);
+    const auto found = lookup_source(source_key(*way.front, answer.destination), *way.front, state);
     return found.place != DistributionTable::Found::Place::kNowhere && found.value.container == way.container;
   };
   if (state.lookup.needs_flow(ways)) return asked_of(ways, has_asked, FlowEnd(answer, state.flows));
@@ -52,7 +56,7 @@ Result forward_quoted(const ParsedPacket& packet, bool is_partial, const Pipelin
   if (front == nullptr) return drop(quoted.is_later_fragment ? Code::kDropFragment : Code::kDropUnrelated);
 
   const SourceKey key = source_key(*front, request.source);
-  const Decision decision = decide(request, *front, state.lookup, key, state.table.lookup(key, state.now, front->idle),
+  const Decision decision = decide(request, *front, state.lookup, key, lookup_source(key, *front, state),
                                    {state.table.entries(), state.turns, false});
   if (decision.member == nullptr) {
     Result result = drop(Code::kDropNoContainer);

@@ -9,10 +9,10 @@ namespace onehop {
 
 namespace {
 
-bool has_asked(const ParsedPacket& packet, const EndpointWay& way, const PipelineState& state) {
+bool has_asked(const ParsedPacket& packet, const EndpointWay& way, uint64_t hint, const PipelineState& state) {
   const Front& front = *way.front;
   const SourceKey key = source_key(front, packet.destination);
-  return state.table.answered(key, way.container, packet, state.now, front.idle);
+  return state.table.answered(key, hint, way.container, packet, state.now, front.idle);
 }
 
 Result rewritten(Code code, const ParsedPacket& packet, const EndpointWay& way, bool is_partial) {
@@ -25,7 +25,7 @@ Result rewritten(Code code, const ParsedPacket& packet, const EndpointWay& way, 
 
 template <typename IsOfFlow>
 Asked ask(const ParsedPacket& packet, const EndpointWays& ways, const PipelineState& state, IsOfFlow is_of_flow) {
-  return asked_of(ways, [&](const EndpointWay& way) { return has_asked(packet, way, state); }, is_of_flow);
+  return asked_of(ways, [&](const EndpointWay& way) { return has_asked(packet, way, Entries::kNoHint, state); }, is_of_flow);
 }
 
 Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial,
@@ -46,19 +46,20 @@ Result portless_reply(const ParsedPacket& packet, const EndpointWays& ways, cons
 
 }  // namespace
 
-Result reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial, const PipelineState& state) {
+Result reply(const ParsedPacket& packet, const EndpointWays& ways, uint64_t hint, bool is_partial,
+             const PipelineState& state) {
   if (is_icmp_error(packet)) return reply_quoted(packet, is_partial, state);
   if (ways.size() == 0) return passed(Code::kPassNotOurs, packet);
   if (packet.is_later_fragment && !state.lookup.is_one_way(ways)) return portless_reply(packet, ways, state);
   if (state.lookup.needs_flow(ways)) return flow_reply(packet, ways, is_partial, state);
   const EndpointWay& way = first_of(ways);
-  if (!has_asked(packet, way, state)) return passed(Code::kPassUnknownClient, packet);
+  if (!has_asked(packet, way, hint, state)) return passed(Code::kPassUnknownClient, packet);
   return rewritten(Code::kReplyEndpoint, packet, way, is_partial);
 }
 
-Result reply_to_alias(const ParsedPacket& packet, const EndpointWays& ways, bool is_partial,
+Result reply_to_alias(const ParsedPacket& packet, const EndpointWays& ways, uint64_t hint, bool is_partial,
                       const PipelineState& state) {
-  const Result result = reply(packet, ways, is_partial, state);
+  const Result result = reply(packet, ways, hint, is_partial, state);
   if (is_pass(static_cast<Code>(result.code))) return dropped(Code::kDropStrayAlias, packet, packet.source);
   if (result.way != Way::kNone) rewrite_end(packet, Side::kDestination, packet.destination, 0, is_partial);
   return result;

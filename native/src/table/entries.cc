@@ -23,15 +23,6 @@ uint8_t* aligned(uint8_t* memory, uintptr_t alignment) {
   return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + alignment - 1) & ~(alignment - 1));
 }
 
-__extension__ using Wide = unsigned __int128;
-
-uint64_t high_of(Wide product) { return static_cast<uint64_t>(product >> 64); }
-
-uint64_t mix(uint64_t a, uint64_t b) {
-  const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<uint64_t>(product) ^ high_of(product);
-}
-
 // From the key, but not the key itself: 1 keeps a product from being always even.
 HashKey derive(const HashKey& key) {
   const auto word = [&key](const char* purpose) { return siphash(key, purpose, 8) | 1; };
@@ -59,15 +50,7 @@ Entries::Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice)
   if (advice != nullptr && bytes() >= kHugePage) advice(groups_, bytes());
 }
 
-// The first slot of a group. Two multiplications: SipHash would cost more than all the rest of a lookup. A third
-// brings the hash into the range of homes (D. Lemire, ACM TOMACS 29(1), 2019), which needs be no power of two then.
-uint64_t Entries::home_of(const SourceKey& key) const {
-  const uint64_t source = mix(key.source.low ^ hash_key_.k0, key.source.high ^ hash_key_.k1);
-  const uint64_t hash = mix(source ^ hash_key_.k0, key.scope_word() ^ hash_key_.k1);
-  return high_of(static_cast<Wide>(hash) * homes_) * kSlotsAGroup;
-}
-
-uint64_t Entries::lookup(const SourceKey& key, EntryValue& value) const {
+uint64_t Entries::search(const SourceKey& key, EntryValue& value) const {
   uint64_t at;
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     const uint32_t shifts = shifts_.load(std::memory_order_acquire);
@@ -75,6 +58,7 @@ uint64_t Entries::lookup(const SourceKey& key, EntryValue& value) const {
       case Probe::kFound:
         return at;
       case Probe::kTorn:
+      case Probe::kOther:
         continue;
       case Probe::kAbsent:
         std::atomic_thread_fence(std::memory_order_acquire);
@@ -84,36 +68,27 @@ uint64_t Entries::lookup(const SourceKey& key, EntryValue& value) const {
   return kNone;
 }
 
-void Entries::prefetch(const SourceKey& key) const {
-  const uint64_t home = home_of(key);
-  __builtin_prefetch(&slot(home));
-  __builtin_prefetch(&slot(home + 2));  // two slots are a cache line
-  __builtin_prefetch(&history(home), 1);
-}
-
 Entries::Probe Entries::probe(const SourceKey& key, EntryValue& value, uint64_t& at) const {
   for (at = home_of(key);; at++) {
-    const Slot& found = slot(at);
-    const uint32_t state = found.state.load(std::memory_order_acquire);
-    if ((state & kKindMask) == kEmpty) return Probe::kAbsent;
-    if (!matches(found, key)) continue;
-    value = value_of(found);
-    std::atomic_thread_fence(std::memory_order_acquire);
-    const bool is_whole =
-        (state & kKindMask) == kUsed && found.state.load(std::memory_order_relaxed) == state;
-    return is_whole ? Probe::kFound : Probe::kTorn;
+    const Probe found = read(at, key, value);
+    if (found != Probe::kOther) return found;
   }
 }
 
-void Entries::touch(const SourceKey& key, uint32_t now) {
+// Where the key's entry is, kNone when it is gone or moves just now.
+uint64_t Entries::confirmed(const SourceKey& key, uint64_t at) const {
   EntryValue value;
-  uint64_t at;
-  if (probe(key, value, at) == Probe::kFound) slot(at).seen.store(now, std::memory_order_relaxed);
+  return matches(slot(at), key) || probe(key, value, at) == Probe::kFound ? at : kNone;
+}
+
+void Entries::touch(const SourceKey& key, uint64_t at, uint32_t now) {
+  at = confirmed(key, at);
+  if (at != kNone) slot(at).seen.store(now, std::memory_order_relaxed);
 }
 
 void Entries::count(const SourceKey& key, uint64_t at, const EntryTally& more) {
-  EntryValue value;
-  if (!matches(slot(at), key) && probe(key, value, at) != Probe::kFound) return;
+  at = confirmed(key, at);
+  if (at == kNone) return;
   History& own = history(at);
   uint32_t packets = own.packets.load(std::memory_order_relaxed);
   while (!own.packets.compare_exchange_weak(packets, packets + std::min(more.packets, UINT32_MAX - packets),
@@ -160,7 +135,7 @@ template <typename Act>
 void Entries::in_turns(std::span<const Row> rows, Act act) {
   for (size_t start = 0; start < rows.size(); start += kRowsPerTurn) {
     const std::span<const Row> turn = rows.subspan(start, std::min(kRowsPerTurn, rows.size() - start));
-    for (const Row& row : turn) prefetch(row.key());
+    for (const Row& row : turn) approach(row.key());
     while (!lock(kPatience)) {
     }
     for (const Row& row : turn) act(row);
@@ -293,11 +268,6 @@ SourceKey Entries::key_of(const Slot& slot) {
           (scope_word & 1) != 0};
 }
 
-EntryValue Entries::value_of(const Slot& slot) {
-  const uint32_t packed = slot.container_origin.load(std::memory_order_relaxed);
-  return {container_of(packed), origin_of(packed), 0, slot.seen.load(std::memory_order_relaxed), {}};
-}
-
 EntryValue Entries::whole_value_of(uint64_t at) const {
   EntryValue value = value_of(slot(at));
   const History& own = history(at);
@@ -320,7 +290,7 @@ uint32_t Entries::find(std::span<const Row> rows, std::span<Row> out) const {
   for (const Row& row : rows) {
     const SourceKey key = row.key();
     EntryValue value;
-    const uint64_t at = lookup(key, value);
+    const uint64_t at = lookup(key, kNoHint, value);
     if (at != kNone && read(at, out[count]) && out[count].key() == key) count++;
   }
   return count;

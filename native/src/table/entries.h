@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,6 +36,7 @@ using PageAdvice = void (*)(void* memory, size_t bytes);
 class Entries {
  public:
   static constexpr uint64_t kNone = ~uint64_t{0};
+  static constexpr uint64_t kNoHint = 0;  // as good as any slot
 
   // `hash_key` is secret, so that nobody can choose sources that lie together.
   Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice);
@@ -50,14 +52,19 @@ class Entries {
   template <typename Visit>
   void for_each_scope(Visit visit) const;
 
-  // Any thread. The slot of a key's entry, kNone without one. Fills in all of `value` but `since` and `tally`, which lie
-  // apart and no decision needs.
-  uint64_t lookup(const SourceKey& key, EntryValue& value) const;
-  // Any thread: brings what `lookup` and `count` will need first into the cache.
-  void prefetch(const SourceKey& key) const;
-  // Any thread: the entry was seen.
-  void touch(const SourceKey& key, uint32_t now);
-  // Any thread: the source has sent more. `at` is where its entry was a moment ago. Lost when it moves just now.
+  // Any thread. Waiting for memory takes longer than all the rest, so several keys' memory is fetched before the first is
+  // looked up, in two steps: where probing starts, and from there where the key's entry is. That is a hint and no more, for
+  // the entry may move before it is looked up.
+  uint64_t approach(const SourceKey& key) const;
+  uint64_t locate(const SourceKey& key, uint64_t home) const;
+  // Any thread. The slot of a key's entry, kNone without one; looked for first where `hint` says. Fills in all of `value`
+  // but `since` and `tally`, which lie apart and no decision needs.
+  uint64_t lookup(const SourceKey& key, uint64_t hint, EntryValue& value) const {
+    return read(hint, key, value) == Probe::kFound ? hint : search(key, value);
+  }
+  // Any thread: the entry was seen, or its source has sent more. `at` is where it was a moment ago; lost when it moves
+  // just now.
+  void touch(const SourceKey& key, uint64_t at, uint32_t now);
   void count(const SourceKey& key, uint64_t at, const EntryTally& more);
 
   // Any thread: how many entries lead to a container.
@@ -123,7 +130,7 @@ class Entries {
   static constexpr uint64_t kSlotsPerTurn = 8192;  // how many slots `expire` looks at under the lock
   static constexpr size_t kRowsPerTurn = 128;      // and `put` and `forget` rows
 
-  enum class Probe : uint8_t { kFound, kAbsent, kTorn };
+  enum class Probe : uint8_t { kFound, kAbsent, kOther, kTorn };
 
   Slot& slot(uint64_t at) const { return groups_[at / kSlotsAGroup].slots[at % kSlotsAGroup]; }
   History& history(uint64_t at) const { return groups_[at / kSlotsAGroup].histories[at % kSlotsAGroup]; }
@@ -133,14 +140,17 @@ class Entries {
     return static_cast<Kind>(slot(at).state.load(std::memory_order_relaxed) & kKindMask);
   }
   static bool matches(const Slot& slot, const SourceKey& key) {
-    return slot.low.load(std::memory_order_relaxed) == key.source.low &&
-           slot.high.load(std::memory_order_relaxed) == key.source.high &&
-           slot.scope_word.load(std::memory_order_relaxed) == key.scope_word();
+    return ((slot.low.load(std::memory_order_relaxed) ^ key.source.low) |
+            (slot.high.load(std::memory_order_relaxed) ^ key.source.high) |
+            (slot.scope_word.load(std::memory_order_relaxed) ^ key.scope_word())) == 0;
   }
   static SourceKey key_of(const Slot& slot);
   static EntryValue value_of(const Slot& slot);
   EntryValue whole_value_of(uint64_t at) const;
+  Probe read(uint64_t at, const SourceKey& key, EntryValue& value) const;
+  uint64_t search(const SourceKey& key, EntryValue& value) const;
   Probe probe(const SourceKey& key, EntryValue& value, uint64_t& at) const;
+  uint64_t confirmed(const SourceKey& key, uint64_t at) const;
   bool read(uint64_t at, Row& row) const;
 
   // Under the lock.
@@ -171,6 +181,57 @@ class Entries {
   std::atomic<uint64_t> size_{0};
   std::atomic_flag writing_ = ATOMIC_FLAG_INIT;
 };
+
+// Two slots are a cache line. Histories are fetched where the entry turns out to be.
+inline uint64_t Entries::approach(const SourceKey& key) const {
+  const uint64_t home = home_of(key);
+  __builtin_prefetch(&slot(home));
+  __builtin_prefetch(&slot(home + 2));
+  return home;
+}
+
+// A group's slots are compared without a branch, for no processor can guess which of them it is.
+inline uint64_t Entries::locate(const SourceKey& key, uint64_t home) const {
+  for (uint64_t group = home; group < slots_ && kind_of(group) != kEmpty; group += kSlotsAGroup) {
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < kSlotsAGroup; i++) same |= uint32_t{matches(slot(group + i), key)} << i;
+    if (same == 0) continue;
+    const uint64_t at = group + static_cast<uint64_t>(std::countr_zero(same));
+    __builtin_prefetch(&history(at), 1);
+    return at;
+  }
+  return home;
+}
+
+// The first slot of a group. Two multiplications: SipHash would cost more than all the rest of a lookup. A third
+// brings the hash into the range of homes (D. Lemire, ACM TOMACS 29(1), 2019), which needs be no power of two then.
+inline uint64_t Entries::home_of(const SourceKey& key) const {
+  __extension__ using Wide = unsigned __int128;
+  const auto high_of = [](Wide product) { return static_cast<uint64_t>(product >> 64); };
+  const auto mix = [high_of](uint64_t a, uint64_t b) {
+    const Wide product = static_cast<Wide>(a) * b;
+    return static_cast<uint64_t>(product) ^ high_of(product);
+  };
+  const uint64_t source = mix(key.source.low ^ hash_key_.k0, key.source.high ^ hash_key_.k1);
+  const uint64_t hash = mix(source ^ hash_key_.k0, key.scope_word() ^ hash_key_.k1);
+  return high_of(static_cast<Wide>(hash) * homes_) * kSlotsAGroup;
+}
+
+inline EntryValue Entries::value_of(const Slot& slot) {
+  const uint32_t packed = slot.container_origin.load(std::memory_order_relaxed);
+  return {container_of(packed), origin_of(packed), 0, slot.seen.load(std::memory_order_relaxed), {}};
+}
+
+inline Entries::Probe Entries::read(uint64_t at, const SourceKey& key, EntryValue& value) const {
+  const Slot& found = slot(at);
+  const uint32_t state = found.state.load(std::memory_order_acquire);
+  if ((state & kKindMask) == kEmpty) return Probe::kAbsent;
+  if (!matches(found, key)) return Probe::kOther;
+  value = value_of(found);
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const bool is_whole = (state & kKindMask) == kUsed && found.state.load(std::memory_order_relaxed) == state;
+  return is_whole ? Probe::kFound : Probe::kTorn;
+}
 
 template <typename Visit>
 void Entries::for_each_scope(Visit visit) const {

@@ -15,25 +15,33 @@ struct TableCounters {
   std::atomic<uint64_t> probation{0}, moved{0}, full{0}, over_quota{0}, expired{0};
 };
 
-// What one packet thread counts of one entry, until it meets another's packet: a busy entry is written to once a batch.
+// What one packet thread counts of the entries that it met last. Adding to an entry, which others may do too, waits until
+// all that was written before has reached the cache: so it is done for several entries in a row, and for a busy one once.
 class PendingTally {
  public:
   void add(Entries& entries, const SourceKey& key, uint64_t at, uint32_t bytes) {
-    if (at != at_ || key != key_) flush(entries);
-    key_ = key;
-    at_ = at;
-    tally_.packets++;
-    tally_.bytes += bytes;
+    if (used_ == 0 || tallies_[used_ - 1].at != at || tallies_[used_ - 1].key != key) {
+      if (used_ == kMost) flush(entries);
+      tallies_[used_++] = {key, at, {}};
+    }
+    EntryTally& tally = tallies_[used_ - 1].tally;
+    tally.packets++;
+    tally.bytes += bytes;
   }
   void flush(Entries& entries) {
-    if (tally_.packets > 0) entries.count(key_, at_, tally_);
-    tally_ = {};
+    for (size_t i = 0; i < used_; i++) entries.count(tallies_[i].key, tallies_[i].at, tallies_[i].tally);
+    used_ = 0;
   }
 
  private:
-  SourceKey key_{};
-  uint64_t at_ = Entries::kNone;
-  EntryTally tally_;
+  static constexpr size_t kMost = 16;
+  struct OfEntry {
+    SourceKey key;
+    uint64_t at;
+    EntryTally tally;
+  };
+  OfEntry tallies_[kMost];
+  size_t used_ = 0;
 };
 
 class DistributionTable {
@@ -50,28 +58,22 @@ class DistributionTable {
     uint64_t at = Entries::kNone;  // kEntry: its slot
   };
 
-  Found lookup(const SourceKey& key, uint32_t now, uint32_t idle) const {
+  // `hint`: where `locate` saw its entry, or Entries::kNoHint.
+  Found lookup(const SourceKey& key, uint64_t hint, uint32_t now, uint32_t idle) const {
     Found found;
-    found.at = entries_.lookup(key, found.value);
-    if (found.at != Entries::kNone && !is_idle(found.value.seen, now, idle)) {
+    found.at = entries_.lookup(key, hint, found.value);
+    if (found.at != Entries::kNone && !is_idle(found.value.seen, now, idle))
       found.place = Found::Place::kEntry;
-      return found;
-    }
-    Ring::Value value;
-    found.ring_hash = key.ring_hash(hash_key_);
-    if (!probation_.lookup(found.ring_hash, ring_key(key), value)) return found;
-    found.value = unpack(value);
-    found.challenge = Challenge{value[2]};
-    if (!is_idle(found.value.seen, now, idle)) found.place = Found::Place::kProbation;
+    else
+      lookup_on_probation(key, found, now, idle);
     return found;
   }
-
   // A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to
   // one, which it gets unless its scope has `quota` of them. `found` is what lookup said for the same packet.
   void remember(const SourceKey& key, const Found& found, uint32_t container, Origin origin,
                 const ParsedPacket& packet, uint32_t quota, uint32_t now, PendingTally& tally) {
     if (found.place == Found::Place::kEntry) {
-      keep(key, found.value, container, origin, now);
+      keep(key, found, container, origin, now);
       return tally.add(entries_, key, found.at, packet.length);
     }
     if (found.place == Found::Place::kNowhere || found.value.container != container)
@@ -82,12 +84,12 @@ class DistributionTable {
   }
 
   // A container answers: true when the source is known to have gone there.
-  bool answered(const SourceKey& key, uint32_t container, const ParsedPacket& answer, uint32_t now,
+  bool answered(const SourceKey& key, uint64_t hint, uint32_t container, const ParsedPacket& answer, uint32_t now,
                 uint32_t idle) {
-    const Found found = lookup(key, now, idle);
+    const Found found = lookup(key, hint, now, idle);
     if (found.place == Found::Place::kNowhere || found.value.container != container) return false;
     if (found.place == Found::Place::kEntry) {
-      if (found.value.seen != now) entries_.touch(key, now);
+      if (found.value.seen != now) entries_.touch(key, found.at, now);
     } else if (found.challenge.is_none()) {
       const Challenge challenge = Challenge::of(answer);
       if (!challenge.is_none()) put(key, found, found.value, challenge);
@@ -106,15 +108,14 @@ class DistributionTable {
   // Any thread: an entry's source has sent more, and was seen at `seen`.
   void heard(const SourceKey& key, const EntryTally& more, uint32_t seen) {
     EntryValue value;
-    const uint64_t at = entries_.lookup(key, value);
+    const uint64_t at = entries_.lookup(key, Entries::kNoHint, value);
     if (at == Entries::kNone) return;
-    if (static_cast<int32_t>(seen - value.seen) > 0) entries_.touch(key, seen);
+    if (static_cast<int32_t>(seen - value.seen) > 0) entries_.touch(key, at, seen);
     if (more.packets > 0) entries_.count(key, at, more);
   }
 
   Entries& entries() { return entries_; }
   const Entries& entries() const { return entries_; }
-  void prefetch(const SourceKey& key) const { entries_.prefetch(key); }
 
   TableCounters counters;
 
@@ -130,11 +131,22 @@ class DistributionTable {
             static_cast<uint32_t>(value[1] >> 32), static_cast<uint32_t>(value[1]), {}};
   }
 
+  // Never inline: sources that have an entry would pay for it.
+  [[gnu::noinline]] void lookup_on_probation(const SourceKey& key, Found& found, uint32_t now, uint32_t idle) const {
+    Ring::Value value;
+    found.ring_hash = key.ring_hash(hash_key_);
+    if (!probation_.lookup(found.ring_hash, ring_key(key), value)) return;
+    found.value = unpack(value);
+    found.challenge = Challenge{value[2]};
+    if (!is_idle(found.value.seen, now, idle)) found.place = Found::Place::kProbation;
+  }
+
   // Writes only what changed: a busy entry's cache line stays shared between the threads for a whole second.
-  void keep(const SourceKey& key, const EntryValue& known, uint32_t container, Origin origin, uint32_t now) {
+  void keep(const SourceKey& key, const Found& found, uint32_t container, Origin origin, uint32_t now) {
+    const EntryValue& known = found.value;
     const bool is_moved = known.container != container;
     if (!is_moved && known.origin == origin) {
-      if (known.seen != now) entries_.touch(key, now);
+      if (known.seen != now) entries_.touch(key, found.at, now);
     } else if (entries_.move(key, container, origin, now) && is_moved) {
       counters.moved.fetch_add(1, std::memory_order_relaxed);
     }
