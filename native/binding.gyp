@@ -103,6 +103,12 @@
       "type": "executable",
       "dependencies": ["engine"],
       "sources": ["bench/engine_bench.cc"]
+    },
+    {
+      "target_name": "datagrams",
+      "type": "executable",
+      "sources": ["bench/datagrams.cc"],
+      "libraries": ["-pthread"]
     }
   ],
   "conditions": [

@@ -18,7 +18,7 @@ readonly FOR_TEST=(curl=curl openssl=openssl ping=iputils-ping ethtool=ethtool i
   tcpdump=tcpdump tshark=tshark traceroute=traceroute scapy=python3-scapy 'clang++=clang' libfuzzer=libclang-rt-dev llvm-cov=llvm
   patchelf=patchelf dockerd=docker.io docker=docker.io
   zsh=zsh fish=fish bash-completion=bash-completion mandoc=mandoc groff=groff man=man-db promtool=prometheus pyte=python3-pyte)
-readonly FOR_BENCH=(haproxy=haproxy sockperf=sockperf wrk=wrk)
+readonly FOR_BENCH=(haproxy=haproxy sockperf=sockperf wrk=wrk nginx=nginx nginx-stream=libnginx-mod-stream)
 readonly POLICY=/usr/sbin/policy-rc.d
 
 main() {
@@ -81,6 +81,7 @@ is_there() {
     scapy | pyte) /usr/bin/python3 -c "import $1" 2>/dev/null ;;
     bash-completion) [[ -f /usr/share/bash-completion/bash_completion ]] ;;
     libfuzzer) compgen -G "$(clang++ -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*" >/dev/null ;;
+    nginx-stream) [[ -f /usr/lib/nginx/modules/ngx_stream_module.so ]] ;;
     libbpf) [[ -f /usr/include/bpf/libbpf.h ]] ;;
     *) command -v "$1" >/dev/null ;;
   esac

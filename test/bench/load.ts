@@ -1,4 +1,5 @@
 import type { Namespace } from '../support/lab/namespace.ts'
+import type { StartedLeg } from './leg.ts'
 import type { Server } from './servers.ts'
 import type { Tool } from './tools.ts'
 
@@ -8,13 +9,17 @@ export interface Load {
   readonly name: string
   readonly metrics: readonly Metric[]
   readonly tools: readonly Tool[]
-  readonly server: Server
+  /** Who answers it. */
+  readonly server?: Server
+  /** Whether the leg has what is measured: carries the protocol, has a process. Any leg unless said. */
+  fits?(leg: StartedLeg): boolean
   /** One value a metric, in their order. Rejects when the load did not run as it should. */
-  run(client: Namespace, address: string, seconds: number): Promise<readonly number[]>
+  run(client: Namespace, leg: StartedLeg, seconds: number): Promise<readonly number[]>
 }
 
 export interface Metric {
   readonly name: string
   readonly title: string
-  readonly unit: 'Gbit/s' | 'µs' | '/s'
+  readonly unit: 'Gbit/s' | 'µs' | '/s' | '%' | 'MB'
+  readonly better: 'more' | 'less'
 }

@@ -1,7 +1,9 @@
 import type { Load } from './load.ts'
 import { bulkLoads } from './loads/bulk.ts'
+import { idleLoad } from './loads/idle.ts'
 import { latencyLoad } from './loads/latency.ts'
+import { packetLoads } from './loads/packets.ts'
 import { webLoads } from './loads/web.ts'
 
 /** In the order of the report's columns. */
-export const LOADS: readonly Load[] = [...bulkLoads, latencyLoad, ...webLoads]
+export const LOADS: readonly Load[] = [...bulkLoads, latencyLoad, ...webLoads, ...packetLoads, idleLoad]

@@ -1,7 +1,7 @@
-import { Lab } from '../support/lab.ts'
+import { type Container, Lab } from '../support/lab.ts'
 import type { Leg, StartedLeg } from './leg.ts'
 import type { Load } from './load.ts'
-import { startServer } from './servers.ts'
+import { type Server, startServers } from './servers.ts'
 
 export interface Plan {
   readonly legs: readonly Leg[]
@@ -18,6 +18,7 @@ export interface Sample {
 }
 
 export interface Failure {
+  /** 0: before the first. */
   readonly round: number
   readonly leg: string
   readonly load: string
@@ -34,37 +35,89 @@ export interface Measurements {
 export interface Listener {
   onSample(load: Load, leg: Leg, samples: readonly Sample[]): void
   onFailure(failure: Failure): void
+  /** After each round: all that there is until then. */
+  onRound(soFar: Measurements): void
 }
 
 /**
  * Runs every load over every leg in each round, the legs of one load right after each other and each round
  * beginning with another leg, so that what else the machine does meets all of them alike. All legs are up all
- * the time, each in a lab of its own: what one sets up in its host is not in another's way. A measurement that
- * fails is told of and the others go on.
+ * the time, each in a lab of its own: what one sets up in its host is not in another's way. What fails, a leg that does
+ * not start or one measurement, is told of and the others go on.
  */
 export async function measure(plan: Plan, listener: Listener): Promise<Measurements> {
-  const stages: Stage[] = []
+  const run = new Run(listener)
   try {
-    for (const leg of plan.legs) stages.push(await Stage.open(leg, plan.loads))
-    const samples: Sample[] = []
-    const failures: Failure[] = []
-    for (let round = 1; round <= plan.rounds; round++)
-      for (const load of plan.loads)
-        for (const stage of rotate(stages, round - 1)) {
-          const result = await stage.run(load, round, plan.seconds)
-          if ('error' in result) {
-            failures.push(result)
-            listener.onFailure(result)
-          } else {
-            samples.push(...result)
-            listener.onSample(load, stage.leg, result)
-          }
-        }
-    const inspections: Record<string, unknown> = {}
-    for (const { leg, started } of stages) inspections[leg.name] = await started.inspect()
-    return { samples, failures, inspections }
+    await run.open(plan)
+    for (let round = 1; round <= plan.rounds; round++) {
+      await run.round(plan, round)
+      listener.onRound(run.measurements())
+    }
+    await run.inspect()
+    return run.measurements()
   } finally {
-    for (const stage of stages.reverse()) await stage.close()
+    await run.close()
+  }
+}
+
+class Run {
+  readonly #listener: Listener
+  readonly #stages: Stage[] = []
+  readonly #samples: Sample[] = []
+  readonly #failures: Failure[] = []
+  readonly #inspections: Record<string, unknown> = {}
+
+  constructor(listener: Listener) {
+    this.#listener = listener
+  }
+
+  measurements(): Measurements {
+    return { samples: this.#samples, failures: this.#failures, inspections: this.#inspections }
+  }
+
+  async open({ legs, loads }: Plan): Promise<void> {
+    for (const leg of legs)
+      await this.#attempt({ round: 0, leg: leg.name, load: 'start' }, async () => {
+        this.#stages.push(await Stage.open(leg, loads))
+      })
+  }
+
+  async round({ loads, seconds }: Plan, round: number): Promise<void> {
+    for (const load of loads)
+      for (const { leg, lab, started } of rotate(this.#stages, round - 1)) {
+        if (load.fits?.(started) === false) continue
+        await this.#attempt({ round, leg: leg.name, load: load.name }, async () => {
+          const values = await load.run(lab.client, started, seconds)
+          const samples = load.metrics.map(({ name }, i) => ({
+            ...{ round, leg: leg.name },
+            metric: name,
+            value: values[i]!,
+          }))
+          this.#samples.push(...samples)
+          this.#listener.onSample(load, leg, samples)
+        })
+      }
+  }
+
+  async inspect(): Promise<void> {
+    for (const { leg, started } of this.#stages)
+      await this.#attempt({ round: 0, leg: leg.name, load: 'inspect' }, async () => {
+        this.#inspections[leg.name] = await started.inspect()
+      })
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#stages.map((stage) => stage.close()))
+  }
+
+  async #attempt(what: Omit<Failure, 'error'>, act: () => Promise<void>): Promise<void> {
+    try {
+      await act()
+    } catch (error) {
+      const failure = { ...what, error: (error as Error).message }
+      this.#failures.push(failure)
+      this.#listener.onFailure(failure)
+    }
   }
 }
 
@@ -77,33 +130,29 @@ class Stage {
   ) {}
 
   static async open(leg: Leg, loads: readonly Load[]): Promise<Stage> {
-    const lab = await Lab.open({ containers: 1, http: [], udp: [] })
+    const lab = await Lab.open({ containers: 1, http: [], udp: [], ...leg.lab })
     try {
       await forgetClosedConnections(lab)
-      const servers = [...new Set(loads.map(({ server }) => server))]
-      for (const server of servers) await startServer(server, lab, lab.containers[0]!)
-      const ports = servers.map(({ port }) => port)
-      return new Stage(leg, lab, await leg.start(lab, ports))
-    } catch (cause) {
-      await lab.close()
-      throw new Error(`${leg.name}: ${(cause as Error).message}`, { cause })
-    }
-  }
-
-  async run(load: Load, round: number, seconds: number): Promise<readonly Sample[] | Failure> {
-    const leg = this.leg.name
-    try {
-      const values = await load.run(this.lab.client, this.started.address, seconds)
-      return load.metrics.map(({ name }, i) => ({ round, leg, metric: name, value: values[i]! }))
+      const servers = [...new Set(loads.flatMap(({ server }) => server ?? []))]
+      if (!leg.bringsContainer) await startIn(lab, servers)
+      return new Stage(leg, lab, await leg.start(lab, servers))
     } catch (error) {
-      return { round, leg, load: load.name, error: (error as Error).message }
+      await lab.close()
+      throw error
     }
   }
 
   async close(): Promise<void> {
-    await this.started.stop()
-    await this.lab.close()
+    try {
+      await this.started.stop()
+    } finally {
+      await this.lab.close()
+    }
   }
+}
+
+const startIn = async (lab: Lab, servers: readonly Server[]): Promise<void> => {
+  for (const { namespace } of lab.containers) await startServers(servers, lab, namespace)
 }
 
 /**
@@ -111,14 +160,15 @@ class Stage {
  * new connections would measure how long connect(2) searches for a free one. Many clients, which the load stands for,
  * have ports enough; so here closed connections are forgotten, in every namespace and for every leg.
  */
-async function forgetClosedConnections({ client, host, containers }: Lab): Promise<void> {
-  for (const namespace of [client, host, ...containers.map((container) => container.namespace)]) {
+async function forgetClosedConnections({ client, host, routers, containers }: Lab): Promise<void> {
+  const inside = containers.map(({ namespace }: Container) => namespace)
+  for (const namespace of [client, host, routers.client, ...inside].filter((one) => one !== undefined)) {
     await namespace.setSysctl('net/ipv4/tcp_max_tw_buckets', 0)
     await namespace.setSysctl('net/ipv4/ip_local_port_range', '1024 65535')
   }
 }
 
 const rotate = <T>(items: readonly T[], by: number): readonly T[] => {
-  const first = by % items.length
+  const first = items.length === 0 ? 0 : by % items.length
   return [...items.slice(first), ...items.slice(0, first)]
 }

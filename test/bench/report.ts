@@ -1,3 +1,4 @@
+import type { Leg } from './leg.ts'
 import { LEGS } from './legs.ts'
 import type { Metric } from './load.ts'
 import { LOADS } from './loads.ts'
@@ -30,21 +31,32 @@ export interface Results {
 
 /** Markdown that a terminal shows well, too. */
 export function formatReport(results: Results): string {
-  const tables = [trafficTable(results.samples), targetTable(results)].filter((table) => table !== '')
+  const tables = [...trafficTables(results.samples, LEGS), targetTable(results)].filter(
+    (table) => table !== '',
+  )
   return [...tables, formatConditions(results)].join('\n')
 }
 
-/** A line a metric, a column a leg. */
-function trafficTable(samples: readonly Sample[]): string {
-  const legs = LEGS.filter(({ name }) => samples.some(({ leg }) => leg === name))
-  const metrics = METRICS.filter(({ name }) => samples.some(({ metric }) => metric === name))
-  if (metrics.length === 0) return ''
-  const rows = metrics.map((metric) => [
-    `${metric.title} (${metric.unit})`,
-    ...legs.map((leg) => formatDistribution(distributionOf(valuesOf(samples, metric.name, leg.name)))),
-  ])
-  return formatMarkdown([['', ...legs.map(({ title }) => title)], ...rows])
+/** A line a leg, a column a metric; as many tables as it takes to be read. */
+function trafficTables(samples: readonly Sample[], legs: readonly Leg[]): readonly string[] {
+  return COLUMNS.map((names) => {
+    const metrics = METRICS.filter(
+      ({ name }) => names.includes(name) && samples.some(({ metric }) => metric === name),
+    )
+    const of = (leg: Leg, { name }: Metric) => distributionOf(valuesOf(samples, name, leg.name))
+    const rows = legs
+      .filter((leg) => metrics.some((metric) => of(leg, metric) !== undefined))
+      .map((leg) => [leg.title, ...metrics.map((metric) => formatDistribution(of(leg, metric)))])
+    const heading = metrics.map(({ title, unit }) => `${title} (${unit})`)
+    return rows.length === 0 ? '' : formatMarkdown([['', ...heading], ...rows])
+  })
 }
+
+const COLUMNS: readonly (readonly string[])[] = [
+  ['bulk', 'bulk-4', 'bulk-reverse', 'p50', 'p99'],
+  ['connections', 'requests', 'packets', 'cpu'],
+  ['idle', 'memory'],
+]
 
 const METRICS: readonly Metric[] = LOADS.flatMap(({ metrics }) => metrics)
 
@@ -52,8 +64,8 @@ function targetTable({ judgements, engine }: Results): string {
   const rows = [
     ...judgements.map((judgement) => [
       nameTarget(judgement),
-      `${formatBound(judgement.bound)} ×`,
-      formatDistribution(judgement.ratio),
+      formatBound(judgement.bound) + (judgement.than === undefined ? '' : ' ×'),
+      formatDistribution(judgement.value),
       formatReached(judgement.isReached),
     ]),
     ...engine.map(({ title, unit, bound, value, isReached }) => [
@@ -66,8 +78,10 @@ function targetTable({ judgements, engine }: Results): string {
   return rows.length === 0 ? '' : formatMarkdown([['', 'wanted', 'measured', ''], ...rows])
 }
 
-const nameTarget = ({ leg, than, metric }: Judgement): string =>
-  `${METRICS.find(({ name }) => name === metric)!.title}: ${leg} / ${than}`
+function nameTarget({ leg, than, metric }: Judgement): string {
+  const { title, unit } = METRICS.find(({ name }) => name === metric)!
+  return than === undefined ? `${title} (${unit}): ${leg}` : `${title}: ${leg} / ${than}`
+}
 
 const formatBound = ({ kind, limit }: Bound): string =>
   `${kind === 'at least' ? '≥' : '≤'} ${formatNumber(limit)}`

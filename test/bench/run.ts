@@ -6,10 +6,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { measureEngines } from './engine.ts'
 import { describeMachine, type Machine } from './machine.ts'
-import { type Listener, measure } from './measure.ts'
+import { type Listener, type Measurements, measure } from './measure.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { measurePublishing } from './publish.ts'
-import { formatNumber, formatReport, type Results } from './report.ts'
+import { type EngineFigure, formatNumber, formatReport, type Results } from './report.ts'
 import { measureTable } from './table.ts'
 import { judge } from './targets.ts'
 import { requireTools } from './tools.ts'
@@ -23,9 +23,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0
   }
   const results = await runAll(options)
-  const report = formatReport(results)
-  writeResults(results, report)
-  process.stdout.write(`\n${report}`)
+  writeResults(results)
+  process.stdout.write(`\n${formatReport(results)}`)
   const isMissed = [...results.judgements, ...results.engine].some(({ isReached }) => !isReached)
   return results.failures.length > 0 || (options.check && isMissed) ? 1 : 0
 }
@@ -34,21 +33,20 @@ async function runAll(options: Options): Promise<Results> {
   const { rounds, seconds } = options
   const machine = describeMachine()
   warnWhenBusy(machine)
-  const traffic = options.loads.length > 0 ? await measureTraffic(options) : NO_TRAFFIC
-  const engine = [
-    ...(options.engine ? await measureEngines(rounds) : []),
-    ...(options.publish ? measurePublishing(rounds) : []),
-    ...(options.table ? measureTable(rounds) : []),
-  ]
-  return {
-    at: new Date().toISOString(),
-    machine,
-    rounds,
-    seconds,
+  const frame = { at: new Date().toISOString(), machine, rounds, seconds }
+  const resultsOf = (traffic: Measurements, engine: readonly EngineFigure[]): Results => ({
+    ...frame,
     ...traffic,
     judgements: judge(traffic.samples),
     engine,
-  }
+  })
+  const keep = (soFar: Measurements) => writeResults(resultsOf(soFar, []))
+  const traffic = options.loads.length > 0 ? await measureTraffic(options, keep) : NO_TRAFFIC
+  return resultsOf(traffic, [
+    ...(options.engine ? await measureEngines(rounds) : []),
+    ...(options.publish ? measurePublishing(rounds) : []),
+    ...(options.table ? measureTable(rounds) : []),
+  ])
 }
 
 /** A daemon's thread, the client and the servers want two processors to themselves. */
@@ -60,12 +58,16 @@ function warnWhenBusy({ load, processors }: Machine): void {
 
 const NO_TRAFFIC = { samples: [], failures: [], inspections: {} }
 
-function measureTraffic({ legs, loads, rounds, seconds }: Options) {
-  requireTools([...legs, ...loads, ...loads.map(({ server }) => server)].flatMap(({ tools }) => tools))
-  return measure({ legs, loads, rounds, seconds }, progress)
+function measureTraffic(
+  { legs, loads, rounds, seconds }: Options,
+  onRound: Listener['onRound'],
+): Promise<Measurements> {
+  const servers = loads.flatMap(({ server }) => server ?? [])
+  requireTools([...legs, ...loads, ...servers].flatMap(({ tools }) => tools))
+  return measure({ legs, loads, rounds, seconds }, { ...progress, onRound })
 }
 
-const progress: Listener = {
+const progress: Omit<Listener, 'onRound'> = {
   onSample(load, leg, samples) {
     const values = load.metrics.map(({ unit }, i) => `${formatNumber(samples[i]!.value)} ${unit}`)
     console.error(
@@ -78,10 +80,10 @@ const progress: Listener = {
 }
 
 /** The latest run under a fixed name, for the README and for charts. */
-function writeResults(results: Results, report: string): void {
+function writeResults(results: Results): void {
   mkdirSync(FOLDER, { recursive: true })
   writeFileSync(join(FOLDER, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`)
-  writeFileSync(join(FOLDER, 'latest.md'), report)
+  writeFileSync(join(FOLDER, 'latest.md'), formatReport(results))
 }
 
 try {

@@ -1,17 +1,24 @@
 import { writeFileSync } from 'node:fs'
-import type { Container, Lab } from '../support/lab.ts'
+import type { Namespace } from '../support/lab/namespace.ts'
+import type { Lab } from '../support/lab.ts'
+import { DATAGRAMS } from './datagrams.ts'
 import type { Tool } from './tools.ts'
 
 /** What answers a load in the container. */
 export interface Server {
   readonly port: number
   readonly tools: readonly Tool[]
-  argv(lab: Lab, container: Container): readonly string[]
+  /** The command; what it reads is in the lab's folder. */
+  argv(lab: Lab): readonly string[]
 }
 
-export async function startServer(server: Server, lab: Lab, container: Container): Promise<void> {
-  container.namespace.start(server.argv(lab, container))
-  await container.namespace.untilListening('tcp', server.port)
+export async function startServers(
+  servers: readonly Server[],
+  lab: Lab,
+  container: Namespace,
+): Promise<void> {
+  for (const server of servers) container.start(server.argv(lab))
+  for (const { port } of servers) await container.untilListening('tcp', port)
 }
 
 const IPERF_PORT = 5201
@@ -27,8 +34,8 @@ const SOCKPERF_PORT = 11111
 export const sockperfServer: Server = {
   port: SOCKPERF_PORT,
   tools: ['sockperf'],
-  argv: (_lab, { address }) => [
-    ...['sockperf', 'server', '--tcp', '-i', address, '-p', String(SOCKPERF_PORT)],
+  argv: () => [
+    ...['sockperf', 'server', '--tcp', '-i', '0.0.0.0', '-p', String(SOCKPERF_PORT)],
     // By default it wakes up a hundred times a second, in each lab that stands idle.
     '--timeout=-1',
   ],
@@ -62,3 +69,12 @@ frontend web
   bind :${WEB_PORT}
   http-request return status 200 content-type text/plain string ok
 `
+
+const DATAGRAMS_PORT = 9009
+
+/** Counts UDP packets, and tells by TCP how many have arrived. */
+export const datagramsServer: Server = {
+  port: DATAGRAMS_PORT,
+  tools: [],
+  argv: () => [DATAGRAMS, 'sink', String(DATAGRAMS_PORT)],
+}

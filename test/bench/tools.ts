@@ -2,8 +2,12 @@ import { spawnSync } from 'node:child_process'
 
 /** Programs that the benchmark runs, and Debian's package of each. */
 const PACKAGES = {
+  dockerd: 'docker.io',
   haproxy: 'haproxy',
+  'iptables-legacy': 'iptables',
   iperf3: 'iperf3',
+  nft: 'nftables',
+  nginx: 'nginx libnginx-mod-stream',
   sockperf: 'sockperf',
   wrk: 'wrk',
 } as const

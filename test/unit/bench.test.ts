@@ -36,7 +36,7 @@ describe('the summary of a benchmark', () => {
   })
 
   it('judges by the median ratio, and only what was measured', () => {
-    const rounds = [1.5, 1.7, 1.6].flatMap((ratio, i) => [
+    const rounds = [2.1, 2.3, 2.2].flatMap((ratio, i) => [
       sample(i, 'onehop', ratio * 4),
       sample(i, 'haproxy', 4),
     ])
@@ -49,8 +49,13 @@ describe('the summary of a benchmark', () => {
   it('judges a latency the other way round', () => {
     const of = (onehop: number) =>
       judge([sample(1, 'onehop', onehop, 'p50'), sample(1, 'haproxy', 60, 'p50')])
-    assert.equal(of(60)[0]?.isReached, true)
-    assert.equal(of(61)[0]?.isReached, false)
+    assert.equal(of(48)[0]?.isReached, true)
+    assert.equal(of(49)[0]?.isReached, false)
+  })
+
+  it('judges what has no other leg to be compared with by itself', () => {
+    const of = (percent: number) => judge([sample(1, 'onehop', percent, 'idle')])[0]
+    assert.deepEqual([of(1)?.isReached, of(1.1)?.isReached, of(1)?.value.median], [true, false, 1])
   })
 
   it('prints three digits, and thousands apart', () => {
@@ -106,7 +111,7 @@ describe("the benchmark's options", () => {
     )
     assert.deepEqual(
       legs.map(({ name }) => name),
-      ['haproxy', 'onehop'],
+      ['onehop', 'haproxy'],
     )
     assert.equal(engine, false)
     assert.equal(rounds, 7)
@@ -120,7 +125,7 @@ describe("the benchmark's options", () => {
 
   it('name what is wrong with them', () => {
     assert.throws(() => parseOptions(['--only', 'bulk,speed']), /--only speed: expected any of bulk, /)
-    assert.throws(() => parseOptions(['--legs', 'nginx']), /--legs nginx: expected any of wire, /)
+    assert.throws(() => parseOptions(['--legs', 'ipvs']), /--legs ipvs: expected any of wire, /)
     assert.throws(() => parseOptions(['--rounds', '0']), /--rounds 0: expected a whole number/)
   })
 })

@@ -1,22 +1,23 @@
 import { writeFileSync } from 'node:fs'
-import type { Container } from '../../support/lab.ts'
+import type { Namespace } from '../../support/lab/namespace.ts'
+import type { Running } from '../../support/lab/running.ts'
+import type { Lab } from '../../support/lab.ts'
 import type { Leg } from '../leg.ts'
-
-/** Where HAProxy listens: the host's own address on the clients' side. */
-const ADDRESS = '198.18.0.1'
+import { HOST } from './addresses.ts'
 
 /** Every connection ends in HAProxy, which opens another to the container. */
 export const haproxyLeg: Leg = {
   name: 'haproxy',
   title: 'HAProxy, tcp mode, 2 threads',
   tools: ['haproxy'],
-  async start(lab, ports) {
-    const file = lab.path('haproxy.cfg')
-    writeFileSync(file, haproxyConfig(lab.containers[0]!, ports))
-    const haproxy = lab.host.start(['haproxy', '-db', '-f', file])
-    for (const port of ports) await lab.host.untilListening('tcp', port)
+  async start(lab, servers) {
+    const { address } = lab.containers[0]!
+    const listens = servers.map(({ port }) => ({ from: `${HOST}:${port}`, to: `${address}:${port}`, port }))
+    const haproxy = await startHaproxy(lab, lab.host, listens)
     return {
-      address: ADDRESS,
+      address: HOST,
+      carries: 'tcp',
+      pid: haproxy.pid,
       inspect: async () => undefined,
       stop: async () => {
         await haproxy.stop()
@@ -25,8 +26,27 @@ export const haproxyLeg: Leg = {
   },
 }
 
+export interface Listen {
+  readonly from: string
+  readonly to: string
+  readonly port: number
+}
+
+/** Resolves when it listens on every port. */
+export async function startHaproxy(
+  lab: Lab,
+  namespace: Namespace,
+  listens: readonly Listen[],
+): Promise<Running> {
+  const file = lab.path('haproxy.cfg')
+  writeFileSync(file, CONFIG + listens.map(listenLines).join(''))
+  const haproxy = namespace.start(['haproxy', '-db', '-f', file])
+  for (const { port } of listens) await namespace.untilListening('tcp', port)
+  return haproxy
+}
+
 /** Defaults where a choice is left: `option splice-auto`, the one meant for bulk, changed nothing measurable here. */
-const haproxyConfig = ({ address }: Container, ports: readonly number[]): string => `
+const CONFIG = `
 global
   nbthread 2
 defaults
@@ -34,12 +54,10 @@ defaults
   timeout connect 10s
   timeout client 60s
   timeout server 60s
-${ports
-  .map(
-    (port) => `
+`
+
+const listenLines = ({ from, to, port }: Listen): string => `
 listen port-${port}
-  bind ${ADDRESS}:${port}
-  server container ${address}:${port}`,
-  )
-  .join('')}
+  bind ${from}
+  server container ${to}
 `

@@ -1,6 +1,7 @@
 import type { Status } from '../../../src/api/status.ts'
 import { BRIDGE, type Container, PUBLIC, UPLINK } from '../../support/lab.ts'
 import type { Leg } from '../leg.ts'
+import type { Server } from '../servers.ts'
 
 type Inspect = (status: Status) => boolean
 
@@ -13,10 +14,12 @@ const onehop = (
   name,
   title,
   tools: [],
-  async start(lab, ports) {
-    const daemon = await lab.startDaemon({ config: configOf(lab.containers[0]!, ports, dataplane) })
+  async start(lab, servers) {
+    const daemon = await lab.startDaemon({ config: configOf(lab.containers[0]!, servers, dataplane) })
     return {
       address: PUBLIC,
+      carries: 'tcp and udp',
+      pid: daemon.running.pid,
       async inspect() {
         const status = await daemon.status<Status>()
         if (!isItsWay(status)) throw new Error(`${name}: the traffic went another way`)
@@ -31,7 +34,7 @@ const onehop = (
 
 const configOf = (
   { name, address }: Container,
-  ports: readonly number[],
+  servers: readonly Server[],
   dataplane: Readonly<Record<string, unknown>>,
 ) => ({
   version: 1,
@@ -41,7 +44,7 @@ const configOf = (
     {
       name: 'bench',
       addresses: [PUBLIC],
-      ports: ports.map((port) => `${port}/tcp`),
+      ports: servers.map(({ port }) => `${port}/any`),
       containers: [{ name, address }],
     },
   ],

@@ -8,6 +8,7 @@ export const routingLeg: Leg = {
   async start(lab) {
     return {
       address: lab.containers[0]!.address,
+      carries: 'tcp and udp',
       inspect: async () => undefined,
       stop: async () => {},
     }

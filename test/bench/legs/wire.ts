@@ -14,6 +14,7 @@ export const wireLeg: Leg = {
     await plug(lab)
     return {
       address,
+      carries: 'tcp and udp',
       async inspect() {
         const [link] = JSON.parse(await namespace.run(['ip', '-j', '-s', 'link', 'show', 'dev', 'wire0']))
         if (link.stats64.rx.packets < 1_000) throw new Error('wire: the traffic went another way')

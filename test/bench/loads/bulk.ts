@@ -4,10 +4,10 @@ import { iperfServer } from '../servers.ts'
 /** TCP as fast as it goes. */
 const bulk = (name: string, title: string, options: readonly string[]): Load => ({
   name,
-  metrics: [{ name, title, unit: 'Gbit/s' }],
+  metrics: [{ name, title, unit: 'Gbit/s', better: 'more' }],
   tools: ['iperf3'],
   server: iperfServer,
-  async run(client, address, seconds) {
+  async run(client, { address }, seconds) {
     const argv = ['iperf3', '--client', address, '--port', String(iperfServer.port)]
     const output = await client.run([...argv, '--time', String(seconds), '--json', ...options])
     return [readIperf(output)]

@@ -5,12 +5,12 @@ import { sockperfServer } from '../servers.ts'
 export const latencyLoad: Load = {
   name: 'latency',
   metrics: [
-    { name: 'p50', title: 'round trip, median', unit: 'µs' },
-    { name: 'p99', title: 'round trip, 99th percentile', unit: 'µs' },
+    { name: 'p50', title: 'round trip, median', unit: 'µs', better: 'less' },
+    { name: 'p99', title: 'round trip, 99th percentile', unit: 'µs', better: 'less' },
   ],
   tools: ['sockperf'],
   server: sockperfServer,
-  async run(client, address, seconds) {
+  async run(client, { address }, seconds) {
     const argv = ['sockperf', 'ping-pong', '--tcp', '-i', address, '-p', String(sockperfServer.port)]
     const output = await client.run([...argv, '--time', String(seconds), '--full-rtt'])
     return [readPercentile(output, '50.000'), readPercentile(output, '99.000')]

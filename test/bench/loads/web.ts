@@ -4,10 +4,10 @@ import { webServer } from '../servers.ts'
 /** HTTP requests by 64 clients at once. */
 const web = (name: string, title: string, options: readonly string[]): Load => ({
   name,
-  metrics: [{ name, title, unit: '/s' }],
+  metrics: [{ name, title, unit: '/s', better: 'more' }],
   tools: ['wrk'],
   server: webServer,
-  async run(client, address, seconds) {
+  async run(client, { address }, seconds) {
     const argv = ['wrk', '--threads', '1', '--connections', '64', '--duration', `${seconds}s`, ...options]
     return [readWrk(await client.run([...argv, `http://${address}:${webServer.port}/`]))]
   },

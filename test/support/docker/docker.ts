@@ -30,7 +30,7 @@ export class Docker {
   readonly #cgroup: string
   readonly #engine: Running
 
-  private constructor(namespace: Namespace, folder: string) {
+  private constructor(namespace: Namespace, folder: string, flags: readonly string[]) {
     this.#folder = folder
     this.#cgroup = `onehop-test-${randomBytes(4).toString('hex')}`
     this.socket = join(folder, 'docker.sock')
@@ -43,12 +43,14 @@ export class Docker {
       ...['--storage-driver', 'vfs', '--cgroup-parent', this.#cgroup],
       ...['--bip', '10.78.0.1/16', '--default-address-pool', 'base=10.79.0.0/16,size=24'],
       ...['--ipv6', '--fixed-cidr-v6', 'fd78::/64', '--ip6tables', '--experimental'],
+      ...flags,
     ])
+    openEngines.add(this)
   }
 
-  /** Resolves when it answers and has an image to run. */
-  static async open(namespace: Namespace): Promise<Docker> {
-    const docker = new Docker(namespace, mkdtempSync(join(tmpdir(), 'onehop-dockerd-')))
+  /** Resolves when it answers and has an image to run. `flags`: more of dockerd's, the last of a name wins. */
+  static async open(namespace: Namespace, flags: readonly string[] = []): Promise<Docker> {
+    const docker = new Docker(namespace, mkdtempSync(join(tmpdir(), 'onehop-dockerd-')), flags)
     try {
       await docker.#untilReady()
       await docker.#makeImage()
@@ -124,11 +126,29 @@ export class Docker {
   async close(): Promise<void> {
     this.#engine.kill()
     await this.#engine.exited
+    this.#remove()
+  }
+
+  /** As `close`, without waiting: for signal handlers. What the kernel has not ended yet is tried again for a while. */
+  abandon(): void {
+    this.#engine.kill()
+    this.#remove()
+  }
+
+  #remove(): void {
+    openEngines.delete(this)
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     for (const hierarchy of readdirSync(CGROUPS)) removeGroups(join(CGROUPS, hierarchy, this.#cgroup))
     removeGroups(join(CGROUPS, this.#cgroup))
   }
 }
+
+/** Before the labs that they are in: those handlers end this process. */
+const openEngines = new Set<Docker>()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.prependOnceListener(signal, () => {
+    for (const engine of openEngines) engine.abandon()
+  })
 
 /** A control group is removed from its leaves on; its files go with it. */
 function removeGroups(path: string): void {
