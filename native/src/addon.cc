@@ -251,6 +251,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::expire>("expire"),
                            InstanceMethod<&EngineObject::rows>("rows"),
                            InstanceMethod<&EngineObject::find>("find"),
+                           InstanceMethod<&EngineObject::find_on_probation>("findOnProbation"),
+                           InstanceMethod<&EngineObject::sources_on>("sourcesOn"),
+                           InstanceMethod<&EngineObject::turn>("turn"),
                            InstanceMethod<&EngineObject::changes>("changes"),
                            InstanceMethod<&EngineObject::put>("put"),
                            InstanceMethod<&EngineObject::forget>("forget"),
@@ -344,13 +347,35 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   // find(rows: Uint32Array) → Uint32Array: the entries of their keys
   Napi::Value find(const Napi::CallbackInfo& info) {
+    return found(info, [&](auto rows, auto out) { return engine_->find(rows, out); });
+  }
+
+  // findOnProbation(rows: Uint32Array) → Uint32Array: what is on probation of their keys
+  Napi::Value find_on_probation(const Napi::CallbackInfo& info) {
+    return found(info, [&](auto rows, auto out) { return engine_->find_on_probation(rows, out); });
+  }
+
+  template <typename Find>
+  Napi::Value found(const Napi::CallbackInfo& info, Find find) {
     const std::span<const onehop::Row> rows = rows_in(info[0]);
     if (rows.size() > kRowsAtMost)
       throw Napi::RangeError::New(info.Env(), "rows: expected at most " + std::to_string(kRowsAtMost));
     return guarded(info, [&] {
       RowsOut out(info.Env(), static_cast<uint32_t>(rows.size()));
-      return out.take(engine_->find(rows, out.room()));
+      return out.take(find(rows, out.room()));
     });
+  }
+
+  // sourcesOn(container: number) → number
+  Napi::Value sources_on(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), engine_->sources_on(number<uint32_t>(info[0], "container")));
+  }
+
+  // turn(service: number, isV6: boolean) → number
+  Napi::Value turn(const Napi::CallbackInfo& info) {
+    const auto service = number<uint32_t>(info[0], "service");
+    if (!info[1].IsBoolean()) throw Napi::TypeError::New(info.Env(), "isV6: expected a boolean");
+    return Napi::Number::New(info.Env(), engine_->turn(service, info[1].As<Napi::Boolean>().Value()));
   }
 
   // changes(position: number, most: number) → {next: number, rows: Uint32Array, isLost: boolean}

@@ -14,3 +14,7 @@ export const print = (stream: Writable, text: string): Promise<void> =>
   new Promise((resolve) => {
     stream.write(text, () => resolve())
   })
+
+/** Colours are for people at a terminal who have not said otherwise (no-color.org). */
+export const isColourful = ({ env, stdout }: CliContext): boolean =>
+  (stdout as { isTTY?: boolean }).isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb'

@@ -1,9 +1,8 @@
 import type { Writable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
-import { EXIT_CODES, formatExitStatuses, OnehopError } from '../errors.ts'
+import { EXIT_CODES, OnehopError } from '../errors.ts'
 import { readVersion } from '../version.ts'
 import { type CliContext, print } from './context.ts'
-import { shareExamples } from './help.ts'
 import { loadModule } from './load-module.ts'
 
 export interface CliInput {
@@ -24,10 +23,10 @@ const COMMANDS = [
   'status',
   'containers',
   'table',
+  'explain',
   'doctor',
   'check',
   'replay',
-  'man',
 ] as const
 
 /** Runs one command line to its end and returns the exit code. Never throws. */
@@ -51,18 +50,13 @@ function ignoreBrokenPipe(stream: Writable): void {
   })
 }
 
-/** All commands as they are defined; the manual and the tests read them. */
-export async function buildProgram(context: CliContext): Promise<Command> {
+async function buildProgram(context: CliContext): Promise<Command> {
   const program = new Command('onehop')
     .description("Takes a client's packets from a service's public address to its container in one hop.")
     .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .showHelpAfterError('(onehop --help, or onehop COMMAND --help, says more)')
-    .addHelpText(
-      'after',
-      `\nExamples:\n  onehop run --config onehop.yaml\n  onehop help table\n\n${formatExitStatuses()}`,
-    )
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
@@ -70,7 +64,6 @@ export async function buildProgram(context: CliContext): Promise<Command> {
       outputError: (text, write) => write(text.replace(/^error: /, 'onehop: ')),
     })
   for (const name of COMMANDS) await addCommand(name, program, context)
-  shareExamples(program)
   return program
 }
 

@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
-import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { OnehopError } from '../errors.ts'
 import { type CapturedPacket, isFinerThanMicroseconds, readCapture } from '../packet/capture.ts'
 import { pcapFileHeader, pcapRecordLength, type TimeUnit, writePcapRecord } from '../packet/pcap.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
 import { CaptureFile } from './capture-file.ts'
-import { type CliContext, print } from './context.ts'
+import type { CliContext } from './context.ts'
 import { ENGINES, type EngineName, type OfflineEngine, openOfflineEngine } from './offline.ts'
+import { keyOf, noteKey } from './offline-key.ts'
 import { OutputFile } from './output-file.ts'
 import { Comparison } from './replay/comparison.ts'
 import { Interruption } from './replay/interruption.ts'
@@ -80,17 +80,6 @@ function listenerFor(
 ): Listener {
   if (other !== undefined) return new Comparison(context, offline, other, json === true)
   return json ? new JsonLines(context, offline) : new Summary(context)
-}
-
-const KEY_BYTES = 16
-
-const keyOf = ({ key }: Config): Uint8Array =>
-  key === undefined ? new Uint8Array(KEY_BYTES) : Buffer.from(key, 'hex')
-
-async function noteKey({ stderr }: CliContext): Promise<void> {
-  const note =
-    'the config has no key: unknown sources are spread by a key of zeros, not as by a daemon with its own'
-  await print(stderr, `onehop: ${note}\n`)
 }
 
 /** Between these a signal is heard and the listener's reader is waited for. */

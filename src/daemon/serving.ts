@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
 import type { Prefix } from '../address.ts'
 import type { ContainersSource } from '../api/containers.ts'
-import type { Status } from '../api/status.ts'
+import { buildStatus, type Status } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
 import { type Conditions, worst } from '../containers/conditions.ts'
-import { ContainerList } from '../containers/container-list.ts'
+import { ContainerList, type Standing } from '../containers/container-list.ts'
 import { type HealthChange, HealthChecks } from '../containers/health-checks.ts'
 import type { DataPlane } from '../dataplane/dataplane.ts'
 import { openEchoSocket } from '../dataplane/echo.ts'
@@ -21,10 +21,10 @@ import { scopesOf } from '../scope.ts'
 import { Store } from '../store/store.ts'
 import { readVersion } from '../version.ts'
 import { nowSeconds, zeroMs } from './clock.ts'
+import { Explainer } from './explainer.ts'
 import { refuseFixed } from './fixed.ts'
 import { messageOf } from './message.ts'
 import type { DaemonOptions } from './options.ts'
-import { buildStatus } from './status.ts'
 
 /** How long a start or a reload waits for sources to say which containers there are, before clients come. */
 const FIRST_WORD_MS = 5_000
@@ -39,6 +39,7 @@ export class Serving {
   readonly #compiler: Compiler
   readonly #pins: Pins
   readonly table: TableOperator
+  readonly explainer: Explainer
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -77,6 +78,13 @@ export class Serving {
       clock: { nowSeconds, zeroMs },
       config: () => this.#pins.applied(this.#config),
       publish: () => this.#publish(),
+    })
+    this.explainer = new Explainer({
+      dataPlane,
+      identities: this.#identities,
+      pins: this.#pins,
+      config: () => this.#config,
+      standings: (service) => this.#standings({ ...this.#config, services: [service] }),
     })
     if (options.storePath !== undefined)
       this.#store = new Store({
@@ -155,9 +163,9 @@ export class Serving {
     this.#waiting = this.#network.missing(config)
     this.#health.update(config)
     const nowMs = performance.now()
-    this.#dataPlane.publish(
-      this.#compiler.compile(this.#pins.applied(config), this.#conditions(), nowMs, sources),
-    )
+    const snapshot = this.#compiler.compile(this.#pins.applied(config), this.#conditions(), nowMs, sources)
+    this.#dataPlane.publish(snapshot)
+    this.explainer.publish(snapshot)
     this.#publishAt(this.#compiler.dueMs, nowMs)
     this.#sources = sources
     this.#config = config
@@ -171,13 +179,16 @@ export class Serving {
 
   /** What the operator asks for is in force when the call returns. */
   readonly containers: ContainersSource = {
-    list: () =>
-      this.#list
-        .standings(this.#config)
-        .map((standing) => this.#health.standing(this.#discovery.standing(standing))),
+    list: () => this.#standings(this.#config),
     drain: (names, deadlineMs) => this.#list.drain(this.#config, names, deadlineMs),
     undrain: (names) => this.#list.undrain(this.#config, names),
     weigh: (names, weight) => this.#list.weigh(this.#config, names, weight),
+  }
+
+  #standings(config: Config): readonly Standing[] {
+    return this.#list
+      .standings(config)
+      .map((standing) => this.#health.standing(this.#discovery.standing(standing)))
   }
 
   async close(): Promise<void> {

@@ -38,6 +38,9 @@ export interface AddonEngine {
   expire(nowSeconds: number): number
   rows(cursor: number, most: number): RowBatch
   find(rows: Rows): Rows
+  findOnProbation(rows: Rows): Rows
+  sourcesOn(container: number): number
+  turn(service: number, isV6: boolean): number
   changes(position: number, most: number): ChangeBatch
   put(rows: Rows, isWhole: boolean): number
   forget(rows: Rows): number

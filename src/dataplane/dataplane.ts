@@ -1,4 +1,5 @@
 import type { Offload } from '../packet/offload.ts'
+import type { Family } from '../pipeline/candidates.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import type { ChangeBatch } from '../table/change-log.ts'
@@ -59,6 +60,12 @@ export interface Engine {
   rows(cursor: number, most: number): RowBatch
   /** The entries of the rows' keys, at most 1,048,576. */
   find(rows: Rows): Rows
+  /** What is remembered on probation of the rows' keys, as many. */
+  findOnProbation(rows: Rows): Rows
+  /** How many entries lead to a container. */
+  sourcesOn(container: number): number
+  /** Whose turn it is in a service, for algorithms that go by turns; nobody's is taken. */
+  turn(service: number, family: Family): number
   /** What became of the entries (table/change-log.ts). */
   changes(position: number, most: number): ChangeBatch
   /**

@@ -1,4 +1,5 @@
 import { type ErrorCode, OnehopError } from '../errors.ts'
+import type { Family } from '../pipeline/candidates.ts'
 import type { Snapshot, SnapshotService } from '../pipeline/snapshot.ts'
 import type { Rows } from '../table/rows.ts'
 import { type Addon, type AddonEngine, loadAddon } from './addon.ts'
@@ -87,6 +88,18 @@ class NativeDataPlane implements DataPlane {
 
   find(rows: Rows): Rows {
     return explained(() => this.#engine.find(rows))
+  }
+
+  findOnProbation(rows: Rows): Rows {
+    return explained(() => this.#engine.findOnProbation(rows))
+  }
+
+  sourcesOn(container: number): number {
+    return explained(() => this.#engine.sourcesOn(container))
+  }
+
+  turn(service: number, family: Family): number {
+    return explained(() => this.#engine.turn(service, family === 6))
   }
 
   changes(position: number, most: number): ChangeBatch {

@@ -1,7 +1,8 @@
 import { ErrorBudget } from '../pipeline/budget.ts'
+import type { Family } from '../pipeline/candidates.ts'
 import { SnapshotLookup } from '../pipeline/lookup.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
-import { type PipelineState, processPacket } from '../pipeline/pipeline.ts'
+import { processPacket } from '../pipeline/pipeline.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { FlowTable } from '../table/flows.ts'
@@ -24,9 +25,6 @@ interface BothWays {
   readonly out: Tally
 }
 
-type Tables = Pick<PipelineState, 'table' | 'flows' | 'fragments'>
-type Published = Tables & Pick<PipelineState, 'lookup'>
-
 class ReferenceEngine implements Engine {
   readonly #sizes: TableSizes
   readonly #errors = new ErrorBudget()
@@ -34,7 +32,10 @@ class ReferenceEngine implements Engine {
   readonly #reasons = REASONS.map(newTally)
   readonly #services = new Map<number, BothWays>()
   readonly #containers = new Map<number, BothWays>()
-  #state: Published | undefined
+  #lookup: SnapshotLookup | undefined
+  #table: DistributionTable | undefined
+  #flows: FlowTable | undefined
+  #fragments: FragmentTable | undefined
 
   constructor(sizes: TableSizes) {
     this.#sizes = sizes
@@ -42,21 +43,16 @@ class ReferenceEngine implements Engine {
 
   /** The first snapshot's key stays the table's: a new key would lose every place in it. */
   publish(snapshot: Snapshot): void {
-    this.#state = {
-      lookup: new SnapshotLookup(snapshot),
-      ...(this.#state === undefined ? this.#tables(snapshot.key) : tablesOf(this.#state)),
-    }
+    this.#lookup = new SnapshotLookup(snapshot)
+    this.#table ??= new DistributionTable(this.#sizes.capacity, this.#sizes.probation, snapshot.key)
+    this.#flows ??= new FlowTable(this.#sizes.flows, snapshot.key)
+    this.#fragments ??= new FragmentTable(this.#sizes.fragments, snapshot.key)
   }
 
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome {
-    const { lookup, table, flows, fragments } = this.#published()
-    const [errors, turns] = [this.#errors, this.#turns]
+    const state = { ...this.#published(), errors: this.#errors, turns: this.#turns, now: nowSeconds }
     const { length } = packet
-    const outcome = processPacket(
-      packet,
-      { lookup, table, flows, fragments, errors, turns, now: nowSeconds },
-      offload,
-    )
+    const outcome = processPacket(packet, state, offload)
     this.#count(outcome, length)
     return outcome
   }
@@ -67,15 +63,27 @@ class ReferenceEngine implements Engine {
   }
 
   rows(cursor: number, most: number): RowBatch {
-    return this.#state?.table.rows(cursor, most) ?? { next: 0, rows: makeRows(0) }
+    return this.#table?.rows(cursor, most) ?? { next: 0, rows: makeRows(0) }
   }
 
   find(rows: Rows): Rows {
-    return this.#state?.table.find(rows) ?? makeRows(0)
+    return this.#table?.find(rows) ?? makeRows(0)
+  }
+
+  findOnProbation(rows: Rows): Rows {
+    return this.#table?.findOnProbation(rows) ?? makeRows(0)
+  }
+
+  sourcesOn(container: number): number {
+    return this.#table?.sourcesOn(container) ?? 0
+  }
+
+  turn(service: number, family: Family): number {
+    return this.#turns.peek(service, family)
   }
 
   changes(position: number, most: number): ChangeBatch {
-    return this.#state?.table.changes(position, most) ?? { next: position, rows: makeRows(0), isLost: false }
+    return this.#table?.changes(position, most) ?? { next: position, rows: makeRows(0), isLost: false }
   }
 
   put(rows: Rows, isWhole: boolean): number {
@@ -93,25 +101,18 @@ class ReferenceEngine implements Engine {
       services: this.#services,
       containers: this.#containers,
       table: {
-        entries: this.#state?.table.size ?? 0,
+        entries: this.#table?.size ?? 0,
         capacity: this.#sizes.capacity,
-        ...(this.#state?.table.counters ?? { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }),
+        ...(this.#table?.counters ?? { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }),
       },
-      scopes: new Map(this.#state?.table.sizes()),
+      scopes: new Map(this.#table?.sizes()),
     }
   }
 
-  #tables(key: Uint8Array): Tables {
-    return {
-      table: new DistributionTable(this.#sizes.capacity, this.#sizes.probation, key),
-      flows: new FlowTable(this.#sizes.flows, key),
-      fragments: new FragmentTable(this.#sizes.fragments, key),
-    }
-  }
-
-  #published(): Published {
-    if (this.#state === undefined) throw new Error('no table before the first publish')
-    return this.#state
+  #published() {
+    const [lookup, table, flows, fragments] = [this.#lookup, this.#table, this.#flows, this.#fragments]
+    if (!lookup || !table || !flows || !fragments) throw new Error('no table before the first publish')
+    return { lookup, table, flows, fragments }
   }
 
   #count(outcome: Outcome, bytes: number): void {
@@ -123,8 +124,6 @@ class ReferenceEngine implements Engine {
     add(bothWays(this.#containers, outcome.container)[way], bytes)
   }
 }
-
-const tablesOf = ({ table, flows, fragments }: Tables): Tables => ({ table, flows, fragments })
 
 const newTally = (): Tally => ({ packets: 0, bytes: 0 })
 

@@ -128,17 +128,7 @@ export class TableOperator {
   }
 
   scopes(): readonly ScopeText[] {
-    const config = this.#options.config()
-    return [...scopesOf(config, this.#options.identities)].map(([name, { containers }]) => {
-      const sharing = config.services.filter((service) => scopeNames(service).has(name))
-      return {
-        scope: formatScope(name),
-        name,
-        containers: [...containers.keys()],
-        prefix4: Math.max(...sharing.map(({ affinity }) => affinity.prefix4)),
-        prefix6: Math.max(...sharing.map(({ affinity }) => affinity.prefix6)),
-      }
-    })
+    return scopeTexts(this.#options.config(), this.#options.identities)
   }
 
   pins(): readonly OperatorPin[] {
@@ -191,6 +181,18 @@ export class TableOperator {
     })
   }
 }
+
+export const scopeTexts = (config: Config, identities: Identities): readonly ScopeText[] =>
+  [...scopesOf(config, identities)].map(([name, { containers }]) => {
+    const sharing = config.services.filter((service) => scopeNames(service).has(name))
+    return {
+      scope: formatScope(name),
+      name,
+      containers: [...containers.keys()],
+      prefix4: Math.max(...sharing.map(({ affinity }) => affinity.prefix4)),
+      prefix6: Math.max(...sharing.map(({ affinity }) => affinity.prefix6)),
+    }
+  })
 
 /** The longest of a file's pins that cover an address. */
 function inFile(file: PinFile | undefined, address: Address): readonly PinConfig[] {

@@ -1,10 +1,10 @@
 import { type Address, isAddress4, mappedBytes } from '../address.ts'
-import { lookupRing } from '../table/maglev.ts'
 import { type Hash64, hashModulo, siphash } from '../table/siphash.ts'
 import type { Candidate, Candidates, Family } from './candidates.ts'
+import type { Evidence } from './evidence.ts'
 import type { SnapshotLookup } from './lookup.ts'
 import type { PipelineState } from './pipeline.ts'
-import type { Member, SnapshotService } from './snapshot.ts'
+import type { Algorithm, Member, SnapshotService } from './snapshot.ts'
 
 /** What the algorithms go by besides the source; maglev by nothing. */
 export interface Past {
@@ -26,30 +26,53 @@ export function choose(
   source: Address,
   lookup: SnapshotLookup,
   past: Past,
+  evidence?: Evidence,
 ): Member | undefined {
   const candidates = lookup.candidates.of(service, isAddress4(source) ? 4 : 6)
-  return candidates.list.length === 0
-    ? undefined
-    : chooseOne(candidates, service, source, lookup, past).member
+  if (candidates.list.length === 0) return undefined
+  const rows = rowsFor(service, source, candidates.ring, lookup.snapshot.key, past)
+  if (evidence !== undefined) evidence.rows = rows
+  return chooseOne(service.algorithm, candidates, rows, past).member
+}
+
+/** Where in the ring the algorithm looks. */
+function rowsFor(
+  service: SnapshotService,
+  source: Address,
+  ring: Uint16Array,
+  key: Uint8Array,
+  past: Past,
+): readonly number[] {
+  switch (service.algorithm) {
+    case 'maglev':
+      return [hashModulo(siphash(key, mappedBytes(source)), ring.length)]
+    case 'weighted-round-robin':
+      return [past.turn(service.id, isAddress4(source) ? 4 : 6) % ring.length]
+    case 'least-sources':
+      return [hashModulo(seededHash(service, source, key), ring.length)]
+    case 'random-two': {
+      const { low, high } = seededHash(service, source, key)
+      return [low % ring.length, high % ring.length]
+    }
+  }
 }
 
 function chooseOne(
-  candidates: Candidates,
-  service: SnapshotService,
-  source: Address,
-  { snapshot: { key } }: SnapshotLookup,
+  algorithm: Algorithm,
+  { list, ring }: Candidates,
+  rows: readonly number[],
   past: Past,
 ): Candidate {
-  const { list, ring } = candidates
-  switch (service.algorithm) {
+  const [first, second] = rows.map((row) => list[ring[row]!]!)
+  switch (algorithm) {
     case 'maglev':
-      return list[lookupRing(ring, key, mappedBytes(source))]!
     case 'weighted-round-robin':
-      return list[ring[past.turn(service.id, isAddress4(source) ? 4 : 6) % ring.length]!]!
+      return first!
     case 'least-sources':
-      return leastOf(list, hashModulo(seededHash(service, source, key), list.length), past)
+      return leastOf(list, rows[0]!, past)
+    // Two rows of the ring, so that weights tell how often one is among the two; the same one twice may be.
     case 'random-two':
-      return fewerOfTwo(candidates, seededHash(service, source, key), past)
+      return hasFewer(second!, first!, past) ? second! : first!
   }
 }
 
@@ -57,12 +80,6 @@ function chooseOne(
 function leastOf(list: readonly Candidate[], start: number, past: Past): Candidate {
   const fromStart = [...list.slice(start), ...list.slice(0, start)]
   return fromStart.reduce((least, candidate) => (hasFewer(candidate, least, past) ? candidate : least))
-}
-
-/** Two rows of the ring, so that weights tell how often one is among the two; the same one twice may be. */
-function fewerOfTwo({ list, ring }: Candidates, { low, high }: Hash64, past: Past): Candidate {
-  const [first, second] = [list[ring[low % ring.length]!]!, list[ring[high % ring.length]!]!]
-  return hasFewer(second, first, past) ? second : first
 }
 
 /** Whether `a` with one source more would have fewer than `b` with one more, each for its weight. Exact below 2^53. */

@@ -3,6 +3,7 @@ import type { Packet } from '../packet/packet.ts'
 import { lookupRing } from '../table/maglev.ts'
 import type { Entry, Origin } from '../table/table.ts'
 import { choose, type Past } from './choose.ts'
+import type { Evidence } from './evidence.ts'
 import { addressOf, type SnapshotLookup, sourceKey, type Way } from './lookup.ts'
 import type { Member, SnapshotService } from './snapshot.ts'
 
@@ -15,26 +16,30 @@ export type Decision =
     }
   | { readonly reason: 'no-container' }
 
+/** What a decision needs of a packet. */
+export type Ends = Pick<Packet, 'source' | 'destination'>
+
 /**
  * The one decision: which container takes a source. In order: the longest pin one of whose containers can take it; the
  * entry, if its container still can; the algorithm over the containers that take new sources. The last two are `unpinned`
  * for a source that a pin covers. Pure: the entry found for the source and what the algorithm goes by are arguments,
- * remembering the outcome is the caller's.
+ * remembering the outcome is the caller's. `evidence` hears what was looked at.
  */
 export function decide(
-  packet: Packet,
+  packet: Ends,
   way: Way,
   lookup: SnapshotLookup,
   entry: Readonly<Entry> | undefined,
   past: Past,
+  evidence?: Evidence,
 ): Decision {
   const { source } = sourceKey(way, packet.source)
   const known = entry && usableMember(entry.container, packet, way)
-  const pinned = findPinned(packet.source, source, way.service, lookup, known)
+  const pinned = findPinned(packet.source, source, way.service, lookup, known, evidence)
   if (pinned.member !== undefined) return { reason: 'pinned', member: pinned.member, origin: 'pinned' }
   if (known !== undefined)
     return { reason: pinned.isCovered ? 'unpinned' : 'known', member: known, origin: entry!.origin }
-  const chosen = choose(way.service, source, lookup, past)
+  const chosen = choose(way.service, source, lookup, past, evidence)
   if (chosen === undefined) return { reason: 'no-container' }
   return { reason: pinned.isCovered ? 'unpinned' : 'chosen', member: chosen, origin: 'assigned' }
 }
@@ -53,21 +58,32 @@ function findPinned(
   service: SnapshotService,
   lookup: SnapshotLookup,
   known: Member | undefined,
+  evidence: Evidence | undefined,
 ): Pinned {
   let isCovered = false
-  for (const { number: set } of service.pins.table.covering(address)) {
+  for (const { length, number: set } of service.pins.table.covering(address)) {
     isCovered = true
-    if (known !== undefined && service.pins.sets[set]!.includes(known.container.id))
-      return { member: known, isCovered }
-    const { list, ring } = lookup.candidates.ofPin(service, set, isAddress4(address) ? 4 : 6)
-    if (list.length === 0) continue
-    return { member: list[lookupRing(ring, lookup.snapshot.key, mappedBytes(source))]!.member, isCovered }
+    const member = memberOfPin(set, source, service, lookup, known)
+    evidence?.pins.push({ length, member })
+    if (member !== undefined) return { member, isCovered }
   }
   return { member: undefined, isCovered }
 }
 
+function memberOfPin(
+  set: number,
+  source: Address,
+  service: SnapshotService,
+  { candidates, snapshot }: SnapshotLookup,
+  known: Member | undefined,
+): Member | undefined {
+  if (known !== undefined && service.pins.sets[set]!.includes(known.container.id)) return known
+  const { list, ring } = candidates.ofPin(service, set, isAddress4(source) ? 4 : 6)
+  return list.length === 0 ? undefined : list[lookupRing(ring, snapshot.key, mappedBytes(source))]!.member
+}
+
 /** The service's member for a container that is not down and has an address of the packet's family. */
-function usableMember(id: number, packet: Packet, { service }: Way): Member | undefined {
+export function usableMember(id: number, packet: Ends, { service }: Way): Member | undefined {
   const member = service.members.find(({ container }) => container.id === id)
   if (member === undefined || member.container.state === 'down') return undefined
   return addressOf(member.container, packet.destination) === undefined ? undefined : member

@@ -8,6 +8,12 @@ import { Aliases } from './hairpin.ts'
 
 import type { Front, Member, Snapshot, SnapshotContainer, SnapshotService } from './snapshot.ts'
 
+/** Where a packet goes, as far as its way in depends on that. */
+export type Destination = Pick<
+  Packet,
+  'destination' | 'protocol' | 'destinationPort' | 'isRouted' | 'isLaterFragment'
+>
+
 /** A public way in, with the service it belongs to. */
 export interface Way {
   readonly service: SnapshotService
@@ -56,7 +62,7 @@ export class SnapshotLookup {
    * The way in that a packet takes: its port's, else the one for every protocol and port. A later fragment's is the one it
    * must take whichever its port, or one of several to the same service.
    */
-  way(packet: Packet): Way | undefined {
+  way(packet: Destination): Way | undefined {
     const { destination, protocol, destinationPort } = packet
     if (!hasPorts(packet) || packet.isRouted) return this.#everyWay(destination)
     if (packet.isLaterFragment) return this.#portlessWay(destination, protocol)
@@ -145,7 +151,8 @@ export const isOneWay = (ways: readonly EndpointWay[]): boolean =>
   ways.length === 1 && ways[0]!.front.protocol === 0 && !needsFlow(ways)
 
 /** Only these have ports to map; everything else goes by address alone. */
-const hasPorts = ({ protocol }: Packet): boolean => protocol === TCP.protocol || protocol === UDP.protocol
+const hasPorts = ({ protocol }: Pick<Packet, 'protocol'>): boolean =>
+  protocol === TCP.protocol || protocol === UDP.protocol
 
 /** Of a container, for what comes in by the front; 0: whichever the packet names. */
 export const endpointPort = (front: Front, member: Member): number =>

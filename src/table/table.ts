@@ -71,28 +71,30 @@ export class DistributionTable {
     for (const [scope, entries] of this.#scopes) yield [scope, entries.size]
   }
 
-  lookup(key: SourceKey, now: number, idle: number): Entry | undefined {
+  lookup(key: SourceKey, now: number, idle: number): Readonly<Entry> | undefined {
     return this.#proven(key, now, idle) ?? this.#candidate(key, now, idle)
   }
 
   /**
    * A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to one, which it
-   * gets unless its scope has `quota` of them. `found` is what lookup said for the same packet.
+   * gets unless its scope has `quota` of them.
    */
   remember(
     key: SourceKey,
-    found: Entry | undefined,
     container: number,
     origin: Origin,
     packet: Packet,
     quota: number,
     now: number,
+    idle: number,
   ): void {
-    if (found !== undefined && !isCandidate(found)) this.#keep(key, found, container, origin, packet, now)
-    else if (found?.container !== container) this.#admit(key, container, origin, now)
-    else if (found.challenge && provesSource(packet, found.challenge))
-      this.#promote(key, found, packet, quota, now)
-    else found.seenSeconds = now
+    const entry = this.#proven(key, now, idle)
+    const candidate = entry === undefined ? this.#candidate(key, now, idle) : undefined
+    if (entry !== undefined) this.#keep(key, entry, container, origin, packet, now)
+    else if (candidate?.container !== container) this.#admit(key, container, origin, now)
+    else if (candidate.challenge && provesSource(packet, candidate.challenge))
+      this.#promote(key, candidate, packet, quota, now)
+    else candidate.seenSeconds = now
   }
 
   /** A container answers: true when `source` is known to have gone there. */
@@ -130,14 +132,12 @@ export class DistributionTable {
 
   /** The entries of the rows' keys, as many as there are. */
   find(rows: Rows): Rows {
-    const found = makeRows(rowCount(rows))
-    let count = 0
-    for (let row = 0; row < rowCount(rows); row++) {
-      const { scope, source } = entryOf(rows, row)
-      const entry = this.#entry({ scope, source })
-      if (entry !== undefined) writeEntry(found, count++, { scope, source, ...entry })
-    }
-    return sliceRows(found, 0, count)
+    return findEach(rows, (key) => this.#entry(key))
+  }
+
+  /** What is on probation of the rows' keys, idle or not. */
+  findOnProbation(rows: Rows): Rows {
+    return findEach(rows, (key) => this.#probation.lookup(sourceRingKey(key)))
   }
 
   changes = (position: number, most: number) => this.#changes.read(position, most)
@@ -200,9 +200,7 @@ export class DistributionTable {
       this.#count(entry.container, -1)
       this.#count(container, 1)
     }
-    entry.container = container
-    entry.origin = origin
-    entry.seenSeconds = now
+    Object.assign(entry, { container, origin, seenSeconds: now })
     if (isChanged) this.#changed(key, entry)
     entry.packets = Math.min(entry.packets + 1, MOST_PACKETS)
     entry.bytes += packet.length
@@ -265,7 +263,17 @@ export class DistributionTable {
   }
 }
 
-const isCandidate = (found: Entry): found is Candidate => 'challenge' in found
+function findEach(rows: Rows, entryOfKey: (key: SourceKey) => Entry | undefined): Rows {
+  const found = makeRows(rowCount(rows))
+  let count = 0
+  for (let row = 0; row < rowCount(rows); row++) {
+    const { scope, source } = entryOf(rows, row)
+    const entry = entryOfKey({ scope, source })
+    if (entry !== undefined) writeEntry(found, count++, { scope, source, ...entry })
+  }
+  return sliceRows(found, 0, count)
+}
 
 /** Out-of-order times count as just seen. */
-const isIdle = (entry: Entry, now: number, idle: number): boolean => now - entry.seenSeconds > idle
+export const isIdle = (entry: Readonly<Entry>, now: number, idle: number): boolean =>
+  now - entry.seenSeconds > idle

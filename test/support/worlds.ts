@@ -158,15 +158,23 @@ export const WORLDS: readonly World[] = [
   { name: 'algorithms', config: parseConfig(ALGORITHMS, 'algorithms.yaml'), sizes: SMALL },
 ]
 
+type Compile = (stateOf?: (container: string) => ContainerState) => Snapshot
+
 /** Snapshots of a world, one after another as a daemon makes them. */
-export function snapshotsOf({
-  config,
-}: World): (stateOf?: (container: string) => ContainerState) => Snapshot {
-  const compiler = new Compiler(new Identities(), Buffer.from(config.key!, 'hex'))
+export const snapshotsOf = (world: World): Compile => worldCompiler(world).compile
+
+/** The same with the names of the numbers in them. */
+export function worldCompiler({ config }: World): {
+  readonly compile: Compile
+  readonly identities: Identities
+} {
+  const identities = new Identities()
+  const compiler = new Compiler(identities, Buffer.from(config.key!, 'hex'))
   const names = new Set(config.services.flatMap(({ containers }) => containers.map(({ name }) => name)))
-  return (stateOf = () => 'ready') =>
+  const compile: Compile = (stateOf = () => 'ready') =>
     compiler.compile(
       config,
       new Map(Array.from(names, (name) => [name, { state: stateOf(name), weight: undefined }])),
     )
+  return { compile, identities }
 }

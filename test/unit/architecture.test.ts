@@ -22,6 +22,7 @@ const TYPESCRIPT: Allowed = {
   compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'prefix-table', 'scope', 'table'],
   entries: ['address', 'config', 'errors', 'pins', 'pipeline', 'scope', 'table'],
   pins: ['address', 'config', 'errors'],
+  explain: ['address', 'config', 'containers', 'entries', 'errors', 'packet', 'pipeline', 'scope', 'table'],
   store: ['entries', 'scope', 'table'],
   dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
 }
@@ -35,7 +36,7 @@ const NATIVE: Allowed = {
 }
 
 /** The same arguments give the same result anywhere: neither modules of Node nor packages. */
-const PURE = ['address', 'prefix-table', 'packet', 'table', 'pipeline', 'scope', 'compile']
+const PURE = ['address', 'prefix-table', 'packet', 'table', 'pipeline', 'scope', 'compile', 'explain']
 
 /** Headers that ask the kernel for more than memory: devices, threads, clocks, randomness, files. */
 const SYSTEM_HEADER =

@@ -170,6 +170,15 @@ class PipelineEngine final : public Engine {
   uint32_t find(std::span<const Row> rows, std::span<Row> out) const override {
     return tables_ ? tables_->table.entries().find(rows, out) : 0;
   }
+  uint32_t find_on_probation(std::span<const Row> rows, std::span<Row> out) const override {
+    return tables_ ? tables_->table.find_on_probation(rows, out) : 0;
+  }
+  uint32_t sources_on(uint32_t container) override {
+    return tables_ && container <= most_container_ ? tables_->table.entries().sources_on(container) : 0;
+  }
+  uint32_t turn(uint32_t service, bool is_v6) override {
+    return tables_ && service <= most_service_ ? tables_->turns.peek(service, is_v6) : 0;
+  }
   uint64_t put(std::span<const Row> rows, bool is_whole) override {
     check_rows(rows);
     Entries& entries = tables().table.entries();

@@ -123,9 +123,13 @@ class Engine {
   // are checked first: std::invalid_argument names the first that is none, and std::logic_error says that there is no
   // table before the first publish.
   virtual uint32_t find(std::span<const Row> rows, std::span<Row> out) const = 0;
+  virtual uint32_t find_on_probation(std::span<const Row> rows, std::span<Row> out) const = 0;
   virtual Entries::Listed rows(uint64_t cursor, std::span<Row> out) const = 0;
   virtual uint64_t put(std::span<const Row> rows, bool is_whole) = 0;
   virtual uint64_t forget(std::span<const Row> rows) = 0;
+  // Control thread: how many entries lead to a container, and whose turn it is in a service. 0 before the first publish.
+  virtual uint32_t sources_on(uint32_t container) = 0;
+  virtual uint32_t turn(uint32_t service, bool is_v6) = 0;
   // Any thread, after the first publish.
   virtual ChangeLog::Batch changes(uint64_t position, std::span<Row> out) const = 0;
 };

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include "bucket_ring.h"
 #include "entries.h"
@@ -68,6 +69,18 @@ class DistributionTable {
       lookup_on_probation(key, found, now, idle);
     return found;
   }
+
+  // Control thread: what is on probation of the rows' keys, idle or not; `out` has room for all.
+  uint32_t find_on_probation(std::span<const Row> rows, std::span<Row> out) const {
+    uint32_t count = 0;
+    for (const Row& row : rows) {
+      Ring::Value value;
+      if (probation_.lookup(row.key().ring_hash(hash_key_), ring_key(row.key()), value))
+        out[count++] = row_of(row.key(), unpack(value));
+    }
+    return count;
+  }
+
   // A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to
   // one, which it gets unless its scope has `quota` of them. `found` is what lookup said for the same packet.
   void remember(const SourceKey& key, const Found& found, uint32_t container, Origin origin,

@@ -18,16 +18,27 @@ export async function importEntries(
   context: CliContext,
 ): Promise<number> {
   const scopes = (await askDaemon(options, '/v1/table/scopes')) as readonly ScopeText[]
-  const read = await readFile(file, new LineReader(scopes), context)
-  if (read.faults.length > 0) {
-    const shown = read.faults.slice(0, MOST_FAULTS).map((fault) => `${file}:${fault}`)
-    const more =
-      read.faults.length > MOST_FAULTS ? [`and ${read.faults.length - MOST_FAULTS} lines more`] : []
-    throw new OnehopError('E_INPUT', [...shown, ...more, 'nothing was imported'].join('\n'))
-  }
-  const record = encodeRecord(read.rows, read.names, read.zeroMs)
+  const { rows, names, zeroMs } = await readEntries(file, scopes, context, 'nothing was imported')
+  const record = encodeRecord(rows, names, zeroMs)
   const answer = await askDaemon(options, '/v1/table/import', record, PATIENCE_MS)
   return (answer as { imported: number }).imported
+}
+
+/**
+ * The entries of an export, for scopes that are known; their numbers are those of `names`. Throws E_INPUT that names each
+ * wrong line, and what that leads to.
+ */
+export async function readEntries(
+  file: string,
+  scopes: readonly ScopeText[],
+  context: CliContext,
+  consequence: string,
+) {
+  const { faults, ...record } = await readFile(file, new LineReader(scopes), context)
+  if (faults.length === 0) return record
+  const shown = faults.slice(0, MOST_FAULTS).map((fault) => `${file}:${fault}`)
+  const more = faults.length > MOST_FAULTS ? [`and ${faults.length - MOST_FAULTS} lines more`] : []
+  throw new OnehopError('E_INPUT', [...shown, ...more, consequence].join('\n'))
 }
 
 async function readFile(path: string, reader: LineReader, { stderr }: CliContext) {

@@ -4,7 +4,7 @@ import { quoteValue } from '../../config/issue.ts'
 import type { ScopeText } from '../../entries/operator.ts'
 import type { Names } from '../../table/record.ts'
 import type { SourceKey } from '../../table/source.ts'
-import type { Entry } from '../../table/table.ts'
+import type { Entry, Origin } from '../../table/table.ts'
 import { FIELDS } from './entry-text.ts'
 
 type Field = (typeof FIELDS)[number]
@@ -79,7 +79,7 @@ export class LineReader {
       scope: scope.id,
       source: source.address,
       container,
-      origin: 'restored',
+      origin: readOrigin(values.origin),
       sinceSeconds,
       seenSeconds,
       packets,
@@ -162,6 +162,10 @@ function fromOctets(octets: readonly string[]): Address | undefined {
   }
   return hex as Address
 }
+
+/** Import makes `restored` of it. */
+const readOrigin = (value: unknown): Origin =>
+  value === 'pinned' || value === 'assigned' ? value : 'restored'
 
 function readCount(value: unknown, most: number): number | undefined {
   if (value === undefined || value === '') return 0

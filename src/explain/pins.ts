@@ -1,0 +1,35 @@
+import { type Address, addressBits, formatAddress, maskAddress } from '../address.ts'
+import type { ServiceConfig } from '../config/config.ts'
+import type { Evidence } from '../pipeline/evidence.ts'
+import type { SnapshotService } from '../pipeline/snapshot.ts'
+import type { PinExplanation } from './explanation.ts'
+import type { Situation } from './situation.ts'
+
+/** All pins that cover a source, longest first; the evidence tells how far down the decision looked. */
+export function explainPins(
+  service: SnapshotService,
+  source: Address,
+  { pins: looked }: Evidence,
+  config: ServiceConfig,
+  { identities, isOperatorPin }: Situation,
+): readonly PinExplanation[] {
+  return [...service.pins.table.covering(source)].map(({ length, number }, i) => {
+    const text = formatMasked(source, length)
+    const seen = looked[i]
+    return {
+      source: text,
+      containers: service.pins.sets[number]!.map((id) => identities.containerName(id) ?? ''),
+      by: isOperatorPin(service.name, text) ? 'operator' : isWritten(text, config) ? 'config' : 'file',
+      result: seen === undefined ? 'shorter' : seen.member === undefined ? 'cannot' : 'decides',
+    }
+  })
+}
+
+const isWritten = (text: string, { pins }: ServiceConfig): boolean =>
+  pins.some(({ source: { address, length } }) => formatMasked(address, length) === text)
+
+/** `198.51.100.0/24`; an address alone for its whole length. */
+const formatMasked = (address: Address, length: number): string =>
+  length === addressBits(address)
+    ? formatAddress(address)
+    : `${formatAddress(maskAddress(address, length))}/${length}`
