@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -43,7 +44,14 @@ export function addRunCommand(program: Command, context: CliContext): void {
     })
 }
 
+/**
+ * V8 lets garbage lie as long as there is room, which there is plenty of: ten thousand services took 563 MB, and take 309
+ * with this. No packet waits for JavaScript, so memory counts for more here than speed does.
+ */
+const preferSmallHeap = (): void => setFlagsFromString('--optimize-for-size')
+
 async function run(options: RunOptions, { env }: CliContext): Promise<number> {
+  preferSmallHeap()
   const { config, configPath } = readConfig(options)
   const { routes, logLevel, runDir, stateDir } = options
   const { runDaemon } = await loadModule('../daemon.ts')
