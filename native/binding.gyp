@@ -99,6 +99,12 @@
       "cflags_cc": ["-isystem", "<!(node -p \"require('path').dirname(require.resolve('node-addon-api'))\")"]
     },
     {
+      "target_name": "fastpath_absent",
+      "type": "executable",
+      "dependencies": ["io", "engine"],
+      "sources": ["src/fastpath/absent.cc", "test/fastpath_absent.cc"]
+    },
+    {
       "target_name": "engine_bench",
       "type": "executable",
       "dependencies": ["engine"],

@@ -89,6 +89,21 @@ struct fast_port {
   __u16 zero;
 };
 
+#define FAST_ROUTE_BITS 12
+
+/* One of 2^FAST_ROUTE_BITS places, by a hash of both addresses; each processor has its own. Where an answer was routed to
+   a moment ago. */
+struct fast_route {
+  struct fast_address client, address; /* the public one */
+  __u32 bridge;
+  __u32 second; /* of CLOCK_MONOTONIC, and fast_control's routes: as of when */
+  __u32 routes;
+  __u32 interface;
+  __u32 mtu; /* what the way there takes at most, in bytes of an IP packet */
+  __u32 gateway_family; /* IPv4 routes may have an IPv6 gateway */
+  __u32 gateway[4];
+};
+
 struct fast_traffic_key {
   __u32 service, container;
 };
@@ -105,5 +120,5 @@ struct fast_traffic {
 struct fast_control {
   __u64 until; /* nanoseconds of CLOCK_MONOTONIC: without a daemon to say otherwise, the fast path stands aside then */
   __u32 epoch; /* what sources have sent is read when it is over */
-  __u32 zero;
+  __u32 routes; /* another one whenever routes may have changed */
 };

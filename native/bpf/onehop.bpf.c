@@ -55,6 +55,13 @@ struct {
   __type(value, struct fast_control);
 } control SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1 << FAST_ROUTE_BITS);
+  __type(key, __u32);
+  __type(value, struct fast_route);
+} routes SEC(".maps");
+
 #define FALL_THROUGH TC_ACT_UNSPEC
 #define SECOND 1000000000ull
 /* linux/if_packet.h */
@@ -195,6 +202,14 @@ static __always_inline __u16 fold(__u32 sum) {
   return (sum & 0xffff) + (sum >> 16);
 }
 
+/* What the change of an address adds to a sum, as bpf_csum_diff says for five times the price. */
+static __always_inline __u32 difference(const struct fast_address *before, const struct fast_address *after) {
+  __u64 sum = (__u64)(__u32)~before->high + (~before->high >> 32) + (__u32)~before->low + (~before->low >> 32);
+  sum += (__u64)(__u32)after->high + (after->high >> 32) + (__u32)after->low + (after->low >> 32);
+  sum = (__u32)sum + (sum >> 32);
+  return (__u32)sum + (sum >> 32);
+}
+
 enum side { SOURCE, DESTINATION };
 
 /* A sum over the whole packet (CHECKSUM_COMPLETE) is brought along by bpf_l4_csum_replace as if a header checksum made
@@ -211,7 +226,7 @@ static __always_inline int replace_sum(struct __sk_buff *skb, const struct plain
   const __u64 mangled = packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
   const __u32 at = packet->transport + (packet->protocol == IPPROTO_TCP ? __builtin_offsetof(struct tcphdr, check)
                                                                        : __builtin_offsetof(struct udphdr, check));
-  const __s64 change = bpf_csum_diff((__be32 *)before, sizeof *before, (__be32 *)after, sizeof *after, 0);
+  const __u32 change = difference(before, after);
   if (bpf_l4_csum_replace(skb, at, 0, change, BPF_F_PSEUDO_HDR | mangled)) return -1;
   if (is_v6) follow_header(skb, change);
   if (port_before == port_after) return 0;
@@ -309,25 +324,57 @@ int request(struct __sk_buff *skb) {
   return FALL_THROUGH;
 }
 
-/* Where the kernel would route the answer to, once it comes from the public address. Only what fits, and to a neighbour
-   that is known: all else is the kernel's own business. */
-static __always_inline int route(struct __sk_buff *skb, const struct plain *packet, const struct fast_endpoint *endpoint,
-                                 __u32 bridge, __u32 *interface, struct bpf_redir_neigh *neighbour, const int is_v6) {
-  struct bpf_fib_lookup route = {.ifindex = bridge, .tot_len = longest_sent(skb, packet)};
+static __always_inline int is_same(const struct fast_address *a, const struct fast_address *b) {
+  return a->high == b->high && a->low == b->low;
+}
+
+/* Where the kernel would route a packet that comes from the public address. A length of 1 asks for the MTU. */
+static __always_inline int look_up_route(struct __sk_buff *skb, struct fast_route *route, const int is_v6) {
+  struct bpf_fib_lookup asked = {.ifindex = route->bridge, .tot_len = 1};
   if (is_v6) {
-    route.family = ADDRESS_FAMILY_6;
-    __builtin_memcpy(route.ipv6_src, &endpoint->address, sizeof endpoint->address);
-    __builtin_memcpy(route.ipv6_dst, &packet->destination, sizeof packet->destination);
+    asked.family = ADDRESS_FAMILY_6;
+    __builtin_memcpy(asked.ipv6_src, &route->address, sizeof route->address);
+    __builtin_memcpy(asked.ipv6_dst, &route->client, sizeof route->client);
   } else {
-    route.family = ADDRESS_FAMILY_4;
-    route.ipv4_src = endpoint->address.low >> 32;
-    route.ipv4_dst = packet->destination.low >> 32;
+    asked.family = ADDRESS_FAMILY_4;
+    asked.ipv4_src = route->address.low >> 32;
+    asked.ipv4_dst = route->client.low >> 32;
   }
-  if (bpf_fib_lookup(skb, &route, sizeof route, 0) != BPF_FIB_LKUP_RET_SUCCESS) return -1;
-  *interface = route.ifindex;
-  neighbour->nh_family = route.family; /* IPv4 routes may have an IPv6 gateway */
-  __builtin_memcpy(neighbour->ipv6_nh, route.ipv6_dst, sizeof route.ipv6_dst);
+  if (bpf_fib_lookup(skb, &asked, sizeof asked, 0) != BPF_FIB_LKUP_RET_SUCCESS) return -1;
+  route->interface = asked.ifindex;
+  route->mtu = asked.mtu_result;
+  route->gateway_family = asked.family;
+  __builtin_memcpy(route->gateway, asked.ipv6_dst, sizeof route->gateway);
   return 0;
+}
+
+/* The kernel's look-up costs more than all the rest. So it is asked once a second, and when its answer may be another one.
+   Null where the neighbour is not known, or there is no route: that is the kernel's own business. */
+static __always_inline const struct fast_route *route_of(struct __sk_buff *skb, const struct fast_address *client,
+                                                         const struct fast_address *address, __u32 bridge,
+                                                         __u32 second, __u32 generation, const int is_v6) {
+  const __u64 mixed = (client->high ^ client->low ^ address->high ^ address->low) * 0x9e3779b97f4a7c15ull;
+  const __u32 place = mixed >> (64 - FAST_ROUTE_BITS);
+  struct fast_route *route = bpf_map_lookup_elem(&routes, &place);
+  if (!route) return 0;
+  if (route->second == second && route->routes == generation && route->bridge == bridge &&
+      is_same(&route->client, client) && is_same(&route->address, address))
+    return route;
+  route->client = *client;
+  route->address = *address;
+  route->bridge = bridge;
+  route->second = 0; /* of nobody, should there be no route */
+  if (look_up_route(skb, route, is_v6)) return 0;
+  route->second = second;
+  route->routes = generation;
+  return route;
+}
+
+/* Through the neighbour's own entry: what is sent keeps it fresh. */
+static __always_inline int leave(const struct fast_route *route) {
+  struct bpf_redir_neigh neighbour = {.nh_family = route->gateway_family};
+  __builtin_memcpy(neighbour.ipv6_nh, route->gateway, sizeof neighbour.ipv6_nh);
+  return bpf_redirect_neigh(route->interface, &neighbour, sizeof neighbour, 0);
 }
 
 /* Whether the frame is for this host to route, and not from one container on the bridge to its neighbour. */
@@ -355,16 +402,16 @@ static __always_inline int reply(struct __sk_buff *skb, const int is_v6) {
   const struct fast_port *port = port_of(skb);
   const struct fast_traffic_key of = {endpoint->service, endpoint->container};
   struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &of);
-  if (!port || !tallies || !control_at(now)) return FALL_THROUGH;
-  struct bpf_redir_neigh neighbour = {};
-  __u32 interface;
-  if (route(skb, &packet, endpoint, port->bridge, &interface, &neighbour, is_v6)) return FALL_THROUGH;
+  const struct fast_control *said = control_at(now);
+  if (!port || !tallies || !said) return FALL_THROUGH;
+  const struct fast_route *route = route_of(skb, &packet.destination, &endpoint->address, port->bridge, now / SECOND,
+                                            said->routes, is_v6);
+  if (!route || longest_sent(skb, &packet) > route->mtu) return FALL_THROUGH;
 
   if (rewrite(skb, &packet, SOURCE, &endpoint->address, endpoint->port, is_v6)) return TC_ACT_SHOT;
   mark_seen(source, now / SECOND);
   count(&tallies->answers, packet.length);
-  /* Through the neighbour's own entry: what is sent keeps it fresh. */
-  return bpf_redirect_neigh(interface, &neighbour, sizeof neighbour, 0);
+  return leave(route);
 }
 
 SEC("tc")

@@ -115,6 +115,18 @@ const CHANGES: readonly Change[] = [
     },
   },
   {
+    title: "an operator's pin",
+    async act(lab, daemon, old) {
+      const container = lab.containers.find((other) => other !== old)!.name
+      for (const { client } of FAMILIES) {
+        const service = lab.config().services[0]!.name
+        const { code, stderr } = await daemon.ask('table', 'pin', client(1), container, '--service', service)
+        assert.equal(code, 0, stderr)
+      }
+      return Date.now() / 1_000
+    },
+  },
+  {
     title: "the end of its container's drain",
     async act(_lab, daemon, { name }) {
       const { code, stderr } = await daemon.ask('containers', 'drain', name, '--deadline', '1s')
@@ -168,6 +180,46 @@ for (const { title, settings = {}, act } of CHANGES)
         await daemon.stop()
       }),
     )
+
+/** The daemon hears of routes; a busy processor may let it wait. Without it, answers would go on for up to a second. */
+const HEARD_SECONDS = 0.1
+
+for (const { name, service, client } of FAMILIES)
+  test(
+    `${name}: when the host has another route to a client, no answer takes the old one`,
+    inLab(async (lab, agent) => {
+      const daemon = await startDaemon(lab)
+      const from = client(1)
+      const request = () => agent.udp(service, 53, 'x', { from, timeoutMs: 500 })
+      const capture = await lab.capture(lab.client, 'eth0', 'udp src port 53')
+      const stream = lab.client.start(['/usr/bin/python3', STREAM, from, service, '53', '1000'])
+      await untilSettled(daemon, request)
+
+      const requests = () => lab.containers.reduce((sum, { log }) => sum + log.length, 0)
+      await lab.host.run(['ip', 'route', 'add', 'blackhole', from])
+      const moment = Date.now() / 1_000 + HEARD_SECONDS
+      const enough = requests() + 500
+      await untilTrue(() => requests() > enough, 'half a second of requests')
+      const end = Date.now() / 1_000
+      await lab.host.run(['ip', 'route', 'delete', 'blackhole', from])
+      await untilTrue(() => request().then(Boolean, () => false), 'answers again')
+      stream.child.stdin!.end()
+      await stream.exited
+      await capture.stop()
+
+      const times = (await dissect(capture.file, 'udp', ['frame.time_epoch'])).map(([time]) => Number(time))
+      assert.deepEqual(
+        times.filter((time) => time > moment && time < end),
+        [],
+      )
+      assert.ok(times.filter((time) => time < moment).length > 20, 'answers before')
+      assert.ok(
+        times.some((time) => time > end),
+        'answers after',
+      )
+      await daemon.stop()
+    }),
+  )
 
 const PLUG = ({ port, address, address6, namespace }: Container) => ({
   host: `

@@ -1,6 +1,7 @@
 // System calls: poll, clock_gettime; program.cc's, map.h's, attachments.cc's, links.cc's.
 #include "fast_path.h"
 
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <time.h>
 
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "../io/failure.h"
+#include "../io/netlink.h"
 #include "../io/thread_group.h"
 #include "../pipeline/lookup.h"
 #include "../pipeline/verdict.h"
@@ -42,6 +44,9 @@ constexpr auto kRetry = 1s;
 constexpr auto kSweep = 1s;
 constexpr int kSweepShare = 20;
 constexpr auto kRest = 100ms;
+// What changes where answers are routed to; neighbours are the kernel's own business.
+constexpr int kRouteGroups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+                                RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   RTNLGRP_NEXTHOP};
 
 constexpr MapSizes sizes_for(uint32_t sources) {
   return {.fronts = 1 << 17,
@@ -73,6 +78,7 @@ class LoadedFastPath final : public FastPath {
         targets_(program_.map("targets")),
         links_(options.uplinks, options.bridges),
         attachments_(program_, options.tun),
+        route_events_(kRouteGroups),
         offers_(options.packet_threads) {
     publish();
     threads_.start("onehop-fast", [this](const SignalEvent& stop) { run(stop); });
@@ -142,6 +148,7 @@ class LoadedFastPath final : public FastPath {
   void wait(const SignalEvent& stop);
   Clock::duration time_to_wait();
   void beat();
+  void hear_routes();
   void take_offers();
   bool take_some();
   void take_names();
@@ -168,6 +175,7 @@ class LoadedFastPath final : public FastPath {
   Targets targets_;
   Links links_;
   Attachments attachments_;
+  NetlinkSocket route_events_;
   SignalEvent wake_;
   alignas(64) std::atomic<bool> is_asleep_ = false;
   std::vector<Offers> offers_;
@@ -177,7 +185,7 @@ class LoadedFastPath final : public FastPath {
   // Of the thread.
   Clock::time_point beat_at_{}, read_at_{}, sweep_at_{}, sweep_began_{}, offered_{};
   bool is_sweeping_ = false;
-  uint32_t epoch_ = 1;
+  uint32_t epoch_ = 1, routes_ = 0;
 
   ThreadGroup threads_;  // last: stopped before what it uses is destroyed
 };
@@ -197,13 +205,15 @@ void LoadedFastPath::run(const SignalEvent& stop) {
 }
 
 void LoadedFastPath::wait(const SignalEvent& stop) {
-  std::array<pollfd, 3> polled = {{{stop.number(), POLLIN, 0},
+  std::array<pollfd, 4> polled = {{{stop.number(), POLLIN, 0},
                                    {wake_.number(), POLLIN, 0},
-                                   {links_.events(), POLLIN, 0}}};
+                                   {links_.events(), POLLIN, 0},
+                                   {route_events_.number(), POLLIN, 0}}};
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::max<Clock::duration>(time_to_wait(), 0ms));
   ::poll(polled.data(), polled.size(), static_cast<int>(wait.count()));
   is_asleep_.store(false, std::memory_order_relaxed);
   if (polled[1].revents) wake_.lower();
+  if (polled[3].revents) hear_routes();
   if (polled[2].revents && links_.hear()) read_at_ = std::min(read_at_, Clock::now() + kSettle);
 }
 
@@ -220,8 +230,15 @@ Clock::duration LoadedFastPath::time_to_wait() {
 void LoadedFastPath::beat() {
   const timespec now = monotonic();
   const auto until = std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec) + grace_;
-  control_.put(0, {static_cast<uint64_t>(std::chrono::nanoseconds(until).count()), epoch_, 0});
+  control_.put(0, {static_cast<uint64_t>(std::chrono::nanoseconds(until).count()), epoch_, routes_});
   beat_at_ = Clock::now() + kBeat;
+}
+
+// Whatever was said, and also when some was lost.
+void LoadedFastPath::hear_routes() {
+  route_events_.drain([](const NetlinkMessage&) {});
+  routes_++;
+  beat();
 }
 
 // In turns, so that a publish waits for no more than one.
