@@ -49,6 +49,7 @@
       "type": "static_library",
       "sources": [
         "src/io/failure.cc",
+        "src/io/confinement.cc",
         "src/io/vnet_header.cc",
         "src/io/tun.cc",
         "src/io/packet_socket.cc",

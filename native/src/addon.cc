@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fastpath/fast_path.h"
+#include "io/confinement.h"
 #include "io/echo_socket.h"
 #include "io/failure.h"
 #include "io/forwarder.h"
@@ -640,11 +641,42 @@ Napi::Value fast_path_problem(const Napi::CallbackInfo& info) {
   return problem.empty() ? info.Env().Undefined() : Napi::String::New(info.Env(), problem);
 }
 
+template <typename Item, typename Read>
+std::vector<Item> items(const Napi::Value& value, const char* name, Read read) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(name) + ": expected an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<Item> items;
+  for (uint32_t i = 0; i < array.Length(); i++) items.push_back(read(array.Get(i), name));
+  return items;
+}
+
+std::vector<int> capabilities(const Napi::Value& value) {
+  return items<int>(value, "capabilities", [](const Napi::Value& item, const char* name) {
+    const auto capability = number<uint8_t>(item, name);
+    if (capability > 63) throw Napi::RangeError::New(item.Env(), "capabilities: expected numbers from 0 to 63");
+    return int{capability};
+  });
+}
+
+// isConfined(capabilities: number[]) → boolean
+Napi::Value is_confined(const Napi::CallbackInfo& info) {
+  const bool is = guarded(info, [&] { return onehop::is_confined(capabilities(info[0])); });
+  return Napi::Boolean::New(info.Env(), is);
+}
+
+// confine(capabilities: number[], argv: string[]): does not return, but for throwing
+void confine(const Napi::CallbackInfo& info) {
+  const auto arguments = items<std::string>(info[1], "argv", text);
+  guarded(info, [&] { onehop::confine(capabilities(info[0]), arguments); });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Engine"] = EngineObject::define(env);
   exports["EchoSocket"] = EchoSocketObject::define(env);
   exports["fastPathProblem"] = Napi::Function::New<fast_path_problem>(env, "fastPathProblem");
   exports["clearFastPath"] = Napi::Function::New<clear_fast_path>(env, "clearFastPath");
+  exports["isConfined"] = Napi::Function::New<is_confined>(env, "isConfined");
+  exports["confine"] = Napi::Function::New<confine>(env, "confine");
   exports["reasons"] = reasons(env);
   return exports;
 }

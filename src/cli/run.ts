@@ -54,6 +54,8 @@ async function run(options: RunOptions, { env }: CliContext): Promise<number> {
   preferSmallHeap()
   const { config, configPath } = readConfig(options)
   const { routes, logLevel, runDir, stateDir } = options
+  const { confine } = await loadModule('../daemon/confine.ts')
+  ;(confine as (config: Config) => void)(config)
   const { runDaemon } = await loadModule('../daemon.ts')
   return await (runDaemon as (options: DaemonOptions) => Promise<number>)({
     config,

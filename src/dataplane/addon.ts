@@ -21,6 +21,10 @@ export interface Addon {
   fastPathProblem(): string | undefined
   /** Takes away what a killed daemon of this TUN left attached to interfaces. */
   clearFastPath(tun: string): void
+  /** Whether this process has no capabilities but these, by their numbers, and can get none. */
+  isConfined(capabilities: readonly number[]): boolean
+  /** Gives up all other capabilities and runs `argv` in the place of this process; returns only by throwing. */
+  confine(capabilities: readonly number[], argv: readonly string[]): never
   /** `[verdict, reason]` by code. */
   readonly reasons: readonly (readonly [verdict: string, reason: string])[]
 }

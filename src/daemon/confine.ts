@@ -1,0 +1,23 @@
+import type { Config } from '../config/config.ts'
+import { loadAddon } from '../dataplane/addon.ts'
+
+/** Numbers of linux/capability.h. */
+const CAP_NET_ADMIN = 12
+const CAP_NET_RAW = 13
+const CAP_PERFMON = 38
+const CAP_BPF = 39
+
+/** Without CAP_PERFMON the verifier refuses what it would have to mask against Spectre (kernel/bpf/verifier.c, sanitize_ptr_alu). */
+const FAST_PATH = [CAP_BPF, CAP_PERFMON]
+
+/**
+ * Runs the same command line again in this process's place, with no more than the capabilities that serving takes; returns where
+ * it has been. What it can do is asked of the kernel, so that whatever starts the daemon confined already is believed.
+ * Throws E_SYSTEM when the kernel refuses.
+ */
+export function confine({ dataplane }: Config): void {
+  const addon = loadAddon()
+  const capabilities = [CAP_NET_ADMIN, CAP_NET_RAW, ...(dataplane.fastpath === 'off' ? [] : FAST_PATH)]
+  if (addon.isConfined(capabilities)) return
+  addon.confine(capabilities, [process.execPath, ...process.execArgv, ...process.argv.slice(1)])
+}
