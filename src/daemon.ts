@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { serveApi } from './api/api.ts'
+import { messageOf } from './daemon/message.ts'
 import { Opened } from './daemon/opened.ts'
 import type { DaemonOptions } from './daemon/options.ts'
 import { Serving } from './daemon/serving.ts'
@@ -58,7 +59,9 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   serving.startFollowing()
   opened.onClose(() => serving.stopFollowing())
 
-  const api = await serveApi(socketPath, serving)
+  const api = await serveApi(socketPath, serving, (error) =>
+    log.error({ error: messageOf(error) }, 'API: a defect'),
+  )
   opened.onClose(() => api.close())
 
   if (config.metrics !== undefined) {

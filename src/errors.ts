@@ -10,7 +10,20 @@ export type ErrorCode =
   | 'E_DAEMON' // no daemon answers, or it refuses
   | 'E_INPUT' // a file given to a command cannot be read as what it should be
 
-/** Process exit codes; the README lists them. */
+/** What a process exits with, for help, manual and README. */
+export const EXIT_STATUSES: readonly (readonly [code: number, meaning: string])[] = [
+  [0, 'done'],
+  [1, 'failed, or found what doctor, routes show and replay --vs look for'],
+  [2, 'wrong command line or config'],
+  [70, "a defect of onehop's own"],
+  [130, 'ended by SIGINT'],
+  [143, 'ended by SIGTERM'],
+]
+
+export const formatExitStatuses = (): string =>
+  `Exit codes: ${EXIT_STATUSES.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.`
+
+/** Process exit codes. */
 export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   E_CONFIG: 2,
   E_USAGE: 2,

@@ -1,19 +1,8 @@
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
-import fastify from 'fastify'
 import { OnehopError } from '../errors.ts'
-import { type ContainersSource, serveContainers } from './containers.ts'
-import { type ExplainSource, serveExplain } from './explain.ts'
-import type { Status } from './status.ts'
-import { serveTable, type TableSource } from './table.ts'
-
-/** What the API may ask of the daemon. */
-export interface ApiSource {
-  readonly containers: ContainersSource
-  readonly table: TableSource
-  readonly explainer: ExplainSource
-  status(): Status
-}
+import { createServer } from './server.ts'
+import type { ApiSource } from './source.ts'
 
 export interface Api {
   close(): Promise<void>
@@ -22,24 +11,17 @@ export interface Api {
 /** The owner and its group may ask; nobody else. */
 const SOCKET_MODE = 0o660
 
-/** A request is a few lines and, at most, some names. */
-const LARGEST_BODY_BYTES = 64 * 1024
-const LONGEST_REQUEST_MS = 5_000
-
 /**
  * Serves HTTP/JSON on a unix socket. The caller owns the TUN (src/lock.ts), so a socket already standing at
- * `socketPath` was left by a daemon that died. Throws E_SYSTEM when it cannot listen there.
+ * `socketPath` was left by a daemon that died. Throws E_SYSTEM when it cannot listen
+ * there. `onDefect`: an error that no request may cause; it is answered 500.
  */
-export async function serveApi(socketPath: string, source: ApiSource): Promise<Api> {
-  const server = fastify({
-    bodyLimit: LARGEST_BODY_BYTES,
-    requestTimeout: LONGEST_REQUEST_MS,
-    forceCloseConnections: true,
-  })
-  server.get('/v1/status', () => source.status())
-  serveContainers(server, source.containers)
-  serveTable(server, source.table)
-  serveExplain(server, source.explainer)
+export async function serveApi(
+  socketPath: string,
+  source: ApiSource,
+  onDefect: (error: unknown) => void,
+): Promise<Api> {
+  const server = createServer(source, onDefect)
   try {
     mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 })
     removeStaleSocket(socketPath)

@@ -1,8 +1,8 @@
-import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { integer, list, mapping } from '../config/values.ts'
 import { LONGEST_DEADLINE_MS, type Standing } from '../containers/container-list.ts'
-import { OnehopError } from '../errors.ts'
-import { readBody } from './body.ts'
+import { route } from './route.ts'
+import { containerState, count, listOf } from './schemas.ts'
 
 /** What may be asked of the container list. What changes it throws E_USAGE for a name it does not have. */
 export interface ContainersSource {
@@ -15,33 +15,71 @@ export interface ContainersSource {
 const MOST_WEIGHT = 256
 const SECOND_MS = 1_000
 
-const WEIGHT = `weight: expected a whole number from 0 to ${MOST_WEIGHT}`
-const DEADLINE = 'deadline: expected from 1s to 7d'
+const standing = z
+  .object({
+    service: z.string(),
+    container: z.string(),
+    state: containerState,
+    weight: count.describe('Its share of new sources, 0 to 256'),
+    reason: z
+      .enum(['config', 'operator', 'deadline', 'health', 'discovery'])
+      .describe(
+        'config: as configured; operator: someone said so; deadline: the time given for draining is over; health: a check failed; discovery: its source says so',
+      ),
+    sinceSeconds: count
+      .optional()
+      .describe('How long it has been in this state; missing where it always was'),
+    leftSeconds: count.optional().describe('Until it goes from draining to down; missing without a deadline'),
+  })
+  .meta({ id: 'Standing', description: 'How a container stands in one service, and why' })
 
-const names = z
-  .array(z.string('names: expected texts'), 'names: expected a list')
-  .min(1, 'names: expected one')
-const drain = z.strictObject({
-  names,
-  deadlineMs: z.number(DEADLINE).min(SECOND_MS, DEADLINE).max(LONGEST_DEADLINE_MS, DEADLINE).optional(),
-})
-const undrain = z.strictObject({ names })
-const weight = z.strictObject({ names, weight: z.int(WEIGHT).min(0, WEIGHT).max(MOST_WEIGHT, WEIGHT) })
+const NAMES = "a list of containers' names"
+const names = list(z.string('a name'), NAMES).min(1, NAMES)
+const DEADLINE = `a time in milliseconds from ${SECOND_MS} (1s) to ${LONGEST_DEADLINE_MS} (7d)`
+const deadlineMs = z.number(DEADLINE).min(SECOND_MS, DEADLINE).max(LONGEST_DEADLINE_MS, DEADLINE)
 
-/** Adds `GET /v1/containers` and what changes them; each answers with the list as it stands then, or 400 and why. */
-export function serveContainers(server: FastifyInstance, source: ContainersSource): void {
-  const post = <Body>(action: string, schema: z.ZodType<Body>, change: (body: Body) => void) =>
-    server.post(`/v1/containers/${action}`, (request, reply) => {
-      try {
-        change(readBody(schema, request.body))
-      } catch (error) {
-        if (!(error instanceof OnehopError)) throw error
-        return reply.code(400).send({ message: error.message })
-      }
-      return reply.send(source.list())
-    })
-  server.get('/v1/containers', () => source.list())
-  post('drain', drain, (body) => source.drain(body.names, body.deadlineMs))
-  post('undrain', undrain, (body) => source.undrain(body.names))
-  post('weight', weight, (body) => source.weigh(body.names, body.weight))
-}
+const answer = listOf(standing)
+
+/** Each answers with the list as it stands then. */
+export const containerRoutes = [
+  route({
+    method: 'GET',
+    path: '/v1/containers',
+    summary: 'How each container stands in each service, and why',
+    answer,
+    handle: (_, { containers }) => containers.list(),
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/containers/drain',
+    summary: 'Send new clients elsewhere and keep the known ones, until the deadline if there is one',
+    body: mapping({ names, deadlineMs: deadlineMs.optional() }),
+    answer,
+    handle: ({ body }, { containers }) => {
+      containers.drain(body.names, body.deadlineMs)
+      return containers.list()
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/containers/undrain',
+    summary: 'Take back a drain',
+    body: mapping({ names }),
+    answer,
+    handle: ({ body }, { containers }) => {
+      containers.undrain(body.names)
+      return containers.list()
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/containers/weight',
+    summary: 'Give containers another share of new clients',
+    body: mapping({ names, weight: integer(0, MOST_WEIGHT) }),
+    answer,
+    handle: ({ body }, { containers }) => {
+      containers.weigh(body.names, body.weight)
+      return containers.list()
+    },
+  }),
+]

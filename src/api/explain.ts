@@ -1,44 +1,116 @@
-import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { parseAddress } from '../config/address.ts'
-import { OnehopError } from '../errors.ts'
+import { integer, mapping, text } from '../config/values.ts'
 import type { Question } from '../explain/explain.ts'
 import type { Explanation } from '../explain/explanation.ts'
-import { readBody } from './body.ts'
+import { ALGORITHMS } from '../pipeline/snapshot.ts'
+import { route } from './route.ts'
+import { containerState, count, listOf, texts } from './schemas.ts'
 
 export interface ExplainSource {
   /** Throws E_USAGE for a service that is not there, or none to ask. */
   explain(question: Question): Promise<Explanation>
 }
 
-const PORT = 'port: expected a whole number from 1 to 65535'
-
-const question = z.strictObject({
-  source: z.string('source: expected text').transform((text, context) => {
-    const address = parseAddress(text)
-    if (address !== undefined) return address
-    context.issues.push({
-      code: 'custom',
-      input: text,
-      message: `source: "${text}": expected an IPv4 or IPv6 address`,
-    })
-    return z.NEVER
-  }),
-  service: z.string('service: expected text').optional(),
-  port: z.int(PORT).min(1, PORT).max(65_535, PORT).optional(),
-  protocol: z.enum(['tcp', 'udp'], 'protocol: expected tcp or udp').optional(),
+const pin = z.object({
+  source: z.string(),
+  containers: texts,
+  by: z.enum(['config', 'file', 'operator']),
+  result: z
+    .enum(['decides', 'cannot', 'shorter'])
+    .describe('cannot: none of its containers can take the source; shorter: a longer one has decided'),
 })
 
-/** Adds `POST /v1/explain`: where a source's next packet goes, and why; 400 and why for what cannot be asked. */
-export function serveExplain(server: FastifyInstance, explainer: ExplainSource): void {
-  server.post('/v1/explain', async (request, reply) => {
-    try {
-      const { source, service, port, protocol } = readBody(question, request.body)
-      const asked = port === undefined ? undefined : { port, protocol }
-      return await explainer.explain({ source, service, port: asked })
-    } catch (error) {
-      if (!(error instanceof OnehopError)) throw error
-      return reply.code(400).send({ message: error.message })
-    }
+const entry = z.object({
+  container: z.string(),
+  place: z.enum(['table', 'probation']).describe('probation: it has not proved yet that it exists'),
+  origin: z.enum(['pinned', 'assigned', 'restored']),
+  since: z.string(),
+  seen: z.string(),
+  ageSeconds: count,
+  unseenSeconds: count,
+  idleSeconds: count.describe('How long it may stay unseen'),
+  packets: count,
+  bytes: count,
+  holds: z
+    .enum(['yes', 'idle', 'gone', 'down', 'family'])
+    .describe('Whether the source may stay at its container, or why not'),
+})
+
+const algorithm = z.object({
+  name: z.enum(ALGORITHMS),
+  candidates: listOf(
+    z.object({
+      container: z.string(),
+      weight: count,
+      share: z.number().min(0).max(1).describe('Of new sources'),
+      sources: count.optional().describe('That lead to it now, for algorithms that go by them'),
+    }),
+  ),
+  rows: listOf(z.object({ row: count, of: count, container: z.string() })).describe('That it looks at'),
+  picks: z.string().optional().describe('Whom it would choose, were there no pin and no entry'),
+})
+
+const container = z.object({
+  name: z.string(),
+  address: z.string().optional(),
+  state: containerState,
+  by: z.string().describe('Whose word the state is'),
+  sinceSeconds: count.optional(),
+  weight: count,
+  verdict: z
+    .enum(['yes', 'down', 'family', 'pin', 'entry', 'draining', 'weight', 'algorithm'])
+    .describe('yes: it gets the source; else what keeps it from that, or leads to another'),
+})
+
+const way = z.object({
+  by: z
+    .enum(['bridge', 'kernel'])
+    .describe('A frame on a bridge, or back into the TUN for the kernel to route'),
+  interface: z.string().optional(),
+  mac: z.string().optional(),
+  via: z.string().optional(),
+  fastpath: z.enum(['on', 'off', 'unavailable']),
+})
+
+const service = z.object({
+  service: z.string(),
+  ways: texts.describe('Public ends that all lead where this says'),
+  knownAs: z.object({ scope: z.string(), source: z.string() }),
+  decision: z.object({
+    reason: z.enum(['pinned', 'known', 'chosen', 'unpinned', 'no-container']),
+    container: z.string().optional(),
+  }),
+  pins: listOf(pin).describe('All that cover the source, longest first'),
+  entry: entry.optional(),
+  algorithm,
+  containers: listOf(container),
+  rewrites: listOf(z.object({ from: z.string(), to: z.string() })),
+  answers: z.enum(['endpoint', 'flow']).describe('What tells the way of the answer'),
+  route: way.optional(),
+})
+
+const explanation = z
+  .object({
+    source: z.string(),
+    at: z.string(),
+    alias: z.string().optional().describe('Of a local source: as whom containers see it'),
+    services: listOf(service),
+    left: count.describe('Services beyond those that are listed'),
   })
-}
+  .meta({ id: 'Explanation' })
+
+export const explainRoute = route({
+  method: 'POST',
+  path: '/v1/explain',
+  summary: "Where a source's next packet goes, and why",
+  body: mapping({
+    source: text('an IPv4 or IPv6 address', parseAddress),
+    service: z.string('a name').optional(),
+    port: integer(1, 65_535).optional(),
+    protocol: z.enum(['tcp', 'udp'], 'tcp or udp').optional(),
+  }),
+  answer: explanation,
+  handle: ({ body: { source, service, port, protocol } }, { explainer }) =>
+    explainer.explain({ source, service, port: port === undefined ? undefined : { port, protocol } }),
+})

@@ -1,139 +1,130 @@
-import { formatAddress } from '../address.ts'
-import type { Config, ServiceConfig } from '../config/config.ts'
-import type { Counters, IoCounters, Traffic } from '../dataplane/dataplane.ts'
-import type { SourceStatus } from '../discovery/discovery.ts'
-import type { Identities } from '../pipeline/identities.ts'
-import type { ContainerState } from '../pipeline/snapshot.ts'
-import { REASONS, type Reason, type Verdict } from '../pipeline/verdict.ts'
-import { scopeNames } from '../scope.ts'
-import type { StoreStatus } from '../store/store.ts'
+import { z } from 'zod'
+import { REASONS, VERDICTS } from '../pipeline/verdict.ts'
+import { route } from './route.ts'
+import { bothWays, containerState, count, listOf, texts, traffic } from './schemas.ts'
 
 /** What `GET /v1/status` answers and `onehop status` shows. Packets and bytes count since the daemon's start. */
-export interface Status {
-  readonly version: string
-  readonly pid: number
-  readonly upSeconds: number
-  readonly tun: string
-  readonly bridges: readonly string[]
-  /** Whether the daemon made routes, rules, sysctls and nft itself, or left them to the user. */
-  readonly routes: 'made' | 'left'
-  readonly received: Traffic
-  /** Only what occurred; their sum is `received`. */
-  readonly verdicts: readonly (Traffic & { readonly verdict: Verdict; readonly reason: Reason })[]
-  readonly table: Counters['table']
-  readonly store: StoreStatus | { readonly state: 'off' }
-  readonly io: IoCounters
-  readonly services: readonly ServiceStatus[]
-  readonly containers: readonly ContainerStatus[]
-  readonly sources: readonly SourceStatus[]
-  /** What could not be served as asked, and why. */
-  readonly problems: readonly string[]
-}
 
-interface BothWays {
-  readonly in: Traffic
-  readonly out: Traffic
-}
+const service = z
+  .object({
+    name: z.string(),
+    addresses: texts,
+    ports: texts,
+    containers: texts,
+    entries: count.describe('Sources remembered now'),
+    quota: count.optional().describe('and at most; missing where only the size of the table counts'),
+    ...bothWays,
+  })
+  .meta({ id: 'ServiceStatus' })
 
-export interface ServiceStatus extends BothWays {
-  readonly name: string
-  readonly addresses: readonly string[]
-  readonly ports: readonly string[]
-  readonly containers: readonly string[]
-  /** Sources remembered now, and at most; `quota` is missing where only the table's size counts. */
-  readonly entries: number
-  readonly quota?: number
-}
+const container = z
+  .object({ name: z.string(), addresses: texts, state: containerState, ...bothWays })
+  .meta({ id: 'ContainerStatus' })
 
-export interface ContainerStatus extends BothWays {
-  readonly name: string
-  readonly addresses: readonly string[]
-  readonly state: ContainerState
-}
+const source = z
+  .object({
+    source: z.string().describe('What it follows'),
+    state: z
+      .enum(['starting', 'ok', 'failing'])
+      .describe('starting: nothing heard yet; failing: the last list it gave holds'),
+    sinceSeconds: count,
+    lastSeconds: count.optional().describe('How long ago it last gave a list; missing: never'),
+    containers: count,
+    error: z.string().optional().describe('Why it fails'),
+  })
+  .meta({ id: 'SourceStatus' })
 
-export interface StatusParts {
-  readonly version: string
-  readonly pid: number
-  readonly upSeconds: number
-  readonly routes: boolean
-  readonly config: Config
-  readonly identities: Identities
-  readonly counters: Counters
-  readonly store: Status['store']
-  readonly io: IoCounters
-  readonly stateOf: (container: string) => ContainerState
-  readonly sources: readonly SourceStatus[]
-  readonly problems: readonly string[]
-}
+const table = z
+  .object({
+    entries: count.describe('Sources remembered now'),
+    capacity: count,
+    probation: count.describe('Sources ever on probation'),
+    moved: count.describe('Entries ever moved to another container'),
+    full: count.describe('Sources ever refused because the table was full'),
+    overQuota: count.describe('The same because of a quota'),
+    expired: count,
+  })
+  .meta({ id: 'TableStatus' })
 
-export function buildStatus(parts: StatusParts): Status {
-  const { config, counters, identities } = parts
-  return {
-    version: parts.version,
-    pid: parts.pid,
-    upSeconds: parts.upSeconds,
-    tun: config.interfaces.tun,
-    bridges: config.interfaces.bridges,
-    routes: parts.routes ? 'made' : 'left',
-    received: counters.received,
-    verdicts: verdictsOf(counters),
-    table: counters.table,
-    store: parts.store,
-    io: parts.io,
-    services: config.services.map((service) => ({
-      ...describeService(service),
-      ...entriesOf(service, parts),
-      ...(counters.services.get(identities.service(service.name)) ?? NO_TRAFFIC),
-    })),
-    containers: containersOf(config).map((container) => ({
-      ...container,
-      state: parts.stateOf(container.name),
-      ...(counters.containers.get(identities.container(container.name)) ?? NO_TRAFFIC),
-    })),
-    sources: parts.sources,
-    problems: parts.problems,
-  }
-}
+const store = z
+  .union([
+    z.object({ state: z.literal('off') }),
+    z.object({
+      path: z.string(),
+      state: z
+        .enum(['current', 'failing'])
+        .describe('current: at most a second behind; failing: packets go on, and it is tried again'),
+      error: z.string().optional(),
+      failingSeconds: count.optional(),
+      restored: count.describe('At the start, as the next two'),
+      dropped: count,
+      noRoom: count,
+      setAside: z.string().optional().describe('Where files are that could not be read at the start'),
+    }),
+  ])
+  .meta({ id: 'StoreStatus' })
 
-const NO_TRAFFIC: BothWays = { in: { packets: 0, bytes: 0 }, out: { packets: 0, bytes: 0 } }
-
-const verdictsOf = ({ reasons }: Counters): Status['verdicts'] =>
-  REASONS.map(([verdict, reason], code) => ({ verdict, reason, ...reasons[code]! })).filter(
-    ({ packets }) => packets > 0,
-  )
-
-function entriesOf(service: ServiceConfig, { counters, identities }: StatusParts) {
-  const entries = [...scopeNames(service)].reduce(
-    (sum, scope) => sum + (counters.scopes.get(identities.scope(scope)) ?? 0),
-    0,
-  )
-  return { entries, ...(service.quota === undefined ? {} : { quota: service.quota }) }
-}
-
-const describeService = (service: ServiceConfig) => ({
-  name: service.name,
-  addresses: service.addresses.map(formatAddress),
-  ports: service.ports === 'all' ? ['all'] : service.ports.map(formatRule),
-  containers: service.containers.map(({ name }) => name),
+const fastpath = z.object({
+  state: z.enum(['on', 'off', 'unavailable']),
+  problem: z.string().optional().describe('Why it is unavailable'),
+  uplinks: count.describe('Interfaces where it meets requests'),
+  ports: count.describe('Interfaces where it meets answers'),
+  sources: count.describe('Served by it, as of some seconds ago'),
+  full: count.describe('How often one had to stay on the slow path for want of room'),
 })
 
-const formatRule = ({
-  port,
-  protocol,
-  target,
-}: {
-  port: number
-  protocol: string
-  target: number
-}): string => (target === port ? `${port}/${protocol}` : `${port}/${protocol}->${target}`)
+const io = z
+  .object({
+    tunReadErrors: count,
+    tunWriteErrors: count,
+    bridgeWrites: count.describe('Packets to containers, written to a bridge'),
+    bridgeWriteErrors: count,
+    tunWrites: count.describe('The same through the TUN: no neighbour resolved, or the way too narrow'),
+    neighboursResolved: count,
+    neighboursWanted: count,
+    queues: count.describe('Packet threads at work'),
+    offload: texts.describe('What the kernel leaves to onehop: csum, tso4, tso6, tso-ecn, uso4, uso6'),
+    fastpath,
+  })
+  .meta({ id: 'IoStatus' })
 
-/** Each container once, however many services it serves. */
-function containersOf({ services }: Config): Pick<ContainerStatus, 'name' | 'addresses'>[] {
-  const containers = new Map(
-    services.flatMap((service) => service.containers).map((container) => [container.name, container]),
-  )
-  return [...containers.values()].map(({ name, address, address6 }) => ({
-    name,
-    addresses: [address, address6].filter((own) => own !== undefined).map(formatAddress),
-  }))
-}
+const status = z
+  .object({
+    version: z.string(),
+    pid: count,
+    upSeconds: count,
+    tun: z.string(),
+    bridges: texts,
+    routes: z
+      .enum(['made', 'left'])
+      .describe('Whether the daemon made routes, rules, sysctls and nft itself, or left them to the user'),
+    received: traffic,
+    verdicts: listOf(
+      z.object({
+        verdict: z.enum(VERDICTS),
+        reason: z.enum(REASONS.map(([, reason]) => reason)),
+        packets: count,
+        bytes: count,
+      }),
+    ).describe('Only what occurred; their sum is `received`'),
+    table,
+    store,
+    io,
+    services: listOf(service),
+    containers: listOf(container),
+    sources: listOf(source),
+    problems: texts.describe('What could not be served as asked, and why'),
+  })
+  .meta({ id: 'Status' })
+
+export type Status = z.output<typeof status>
+export type ServiceStatus = z.output<typeof service>
+export type ContainerStatus = z.output<typeof container>
+
+export const statusRoute = route({
+  method: 'GET',
+  path: '/v1/status',
+  summary: 'What the daemon serves and has counted',
+  answer: status,
+  handle: (_, source) => source.status(),
+})

@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, request } from 'node:http'
 import type { Command } from 'commander'
+import { PROBLEM_TYPE, type Problem } from '../api/problem.ts'
 import { CONFIG_DEFAULTS } from '../config/defaults.ts'
 import { OnehopError } from '../errors.ts'
 import { RUN_DIR, socketPathOf } from './run-dir.ts'
@@ -47,10 +48,7 @@ async function ask(options: DaemonOptions, path: string, body: unknown, patience
     })
   })
   const asked = `${socketPath}: ${body === undefined ? 'GET' : 'POST'} ${path}`
-  if (answer.status === 400)
-    throw new OnehopError('E_USAGE', messageIn(readJson(answer.bytes.toString(), asked)))
-  if (answer.status !== 200)
-    throw new OnehopError('E_DAEMON', `${asked} answers ${answer.status}; expected 200`)
+  if (answer.status !== 200) throw refusalOf(answer, asked)
   return { ...answer, asked }
 }
 
@@ -62,7 +60,16 @@ function readJson(text: string, asked: string): unknown {
   }
 }
 
-const messageIn = (value: unknown): string => String((value as { message?: unknown } | null)?.message)
+/** What was asked wrongly, in the daemon's words; else who says no, and why. */
+function refusalOf({ status, headers, bytes }: Answer, asked: string): OnehopError {
+  const answers = `${asked} answers ${status}`
+  if (!headers['content-type']?.startsWith(PROBLEM_TYPE))
+    return new OnehopError('E_DAEMON', `${answers}; expected 200`)
+  const { detail } = readJson(bytes.toString(), asked) as Problem
+  return status === 400
+    ? new OnehopError('E_USAGE', detail)
+    : new OnehopError('E_DAEMON', `${answers}: ${detail}`)
+}
 
 function remedyOf({ code }: NodeJS.ErrnoException): string {
   if (code === 'EACCES') return 'not allowed to ask the daemon; expected root or its group'

@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
-import { EXIT_CODES, OnehopError } from '../errors.ts'
+import { EXIT_CODES, formatExitStatuses, OnehopError } from '../errors.ts'
 import { readVersion } from '../version.ts'
 import { type CliContext, print } from './context.ts'
+import { shareExamples } from './help.ts'
 import { loadModule } from './load-module.ts'
 
 export interface CliInput {
@@ -27,6 +28,7 @@ const COMMANDS = [
   'doctor',
   'check',
   'replay',
+  'man',
 ] as const
 
 /** Runs one command line to its end and returns the exit code. Never throws. */
@@ -50,13 +52,18 @@ function ignoreBrokenPipe(stream: Writable): void {
   })
 }
 
-async function buildProgram(context: CliContext): Promise<Command> {
+/** All commands as they are defined; the manual and the tests read them. */
+export async function buildProgram(context: CliContext): Promise<Command> {
   const program = new Command('onehop')
     .description("Takes a client's packets from a service's public address to its container in one hop.")
     .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .showHelpAfterError('(onehop --help, or onehop COMMAND --help, says more)')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  onehop run --config onehop.yaml\n  onehop help table\n\n${formatExitStatuses()}`,
+    )
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
@@ -64,6 +71,7 @@ async function buildProgram(context: CliContext): Promise<Command> {
       outputError: (text, write) => write(text.replace(/^error: /, 'onehop: ')),
     })
   for (const name of COMMANDS) await addCommand(name, program, context)
+  shareExamples(program)
   return program
 }
 

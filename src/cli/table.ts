@@ -24,6 +24,7 @@ Examples:
   onehop table list --service web --prefix 198.51.100.0/24
   onehop table get 198.51.100.7
   onehop table pin 198.51.100.0/24 web-1 --service web
+  onehop table unpin 198.51.100.0/24 --service web
   onehop table forget --container web-2
   onehop table export --format json > table.jsonl
   onehop table import table.jsonl

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Prefix } from '../address.ts'
 import type { ContainersSource } from '../api/containers.ts'
-import { buildStatus, type Status } from '../api/status.ts'
+import type { Status } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
 import { type Conditions, worst } from '../containers/conditions.ts'
@@ -25,6 +25,7 @@ import { Explainer } from './explainer.ts'
 import { refuseFixed } from './fixed.ts'
 import { messageOf } from './message.ts'
 import type { DaemonOptions } from './options.ts'
+import { buildStatus } from './status.ts'
 
 /** How long a start or a reload waits for sources to say which containers there are, before clients come. */
 const FIRST_WORD_MS = 5_000

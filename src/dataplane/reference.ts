@@ -2,7 +2,7 @@ import { ErrorBudget } from '../pipeline/budget.ts'
 import type { Family } from '../pipeline/candidates.ts'
 import { SnapshotLookup } from '../pipeline/lookup.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
-import { processPacket } from '../pipeline/pipeline.ts'
+import { type PipelineState, processPacket } from '../pipeline/pipeline.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { FlowTable } from '../table/flows.ts'
@@ -25,6 +25,9 @@ interface BothWays {
   readonly out: Tally
 }
 
+type Tables = Pick<PipelineState, 'table' | 'flows' | 'fragments'>
+type Published = Tables & Pick<PipelineState, 'lookup'>
+
 class ReferenceEngine implements Engine {
   readonly #sizes: TableSizes
   readonly #errors = new ErrorBudget()
@@ -32,10 +35,7 @@ class ReferenceEngine implements Engine {
   readonly #reasons = REASONS.map(newTally)
   readonly #services = new Map<number, BothWays>()
   readonly #containers = new Map<number, BothWays>()
-  #lookup: SnapshotLookup | undefined
-  #table: DistributionTable | undefined
-  #flows: FlowTable | undefined
-  #fragments: FragmentTable | undefined
+  #state: Published | undefined
 
   constructor(sizes: TableSizes) {
     this.#sizes = sizes
@@ -43,16 +43,21 @@ class ReferenceEngine implements Engine {
 
   /** The first snapshot's key stays the table's: a new key would lose every place in it. */
   publish(snapshot: Snapshot): void {
-    this.#lookup = new SnapshotLookup(snapshot)
-    this.#table ??= new DistributionTable(this.#sizes.capacity, this.#sizes.probation, snapshot.key)
-    this.#flows ??= new FlowTable(this.#sizes.flows, snapshot.key)
-    this.#fragments ??= new FragmentTable(this.#sizes.fragments, snapshot.key)
+    this.#state = {
+      lookup: new SnapshotLookup(snapshot),
+      ...(this.#state === undefined ? this.#tables(snapshot.key) : tablesOf(this.#state)),
+    }
   }
 
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome {
-    const state = { ...this.#published(), errors: this.#errors, turns: this.#turns, now: nowSeconds }
+    const { lookup, table, flows, fragments } = this.#published()
+    const [errors, turns] = [this.#errors, this.#turns]
     const { length } = packet
-    const outcome = processPacket(packet, state, offload)
+    const outcome = processPacket(
+      packet,
+      { lookup, table, flows, fragments, errors, turns, now: nowSeconds },
+      offload,
+    )
     this.#count(outcome, length)
     return outcome
   }
@@ -63,19 +68,19 @@ class ReferenceEngine implements Engine {
   }
 
   rows(cursor: number, most: number): RowBatch {
-    return this.#table?.rows(cursor, most) ?? { next: 0, rows: makeRows(0) }
+    return this.#state?.table.rows(cursor, most) ?? { next: 0, rows: makeRows(0) }
   }
 
   find(rows: Rows): Rows {
-    return this.#table?.find(rows) ?? makeRows(0)
+    return this.#state?.table.find(rows) ?? makeRows(0)
   }
 
   findOnProbation(rows: Rows): Rows {
-    return this.#table?.findOnProbation(rows) ?? makeRows(0)
+    return this.#state?.table.findOnProbation(rows) ?? makeRows(0)
   }
 
   sourcesOn(container: number): number {
-    return this.#table?.sourcesOn(container) ?? 0
+    return this.#state?.table.sourcesOn(container) ?? 0
   }
 
   turn(service: number, family: Family): number {
@@ -83,7 +88,7 @@ class ReferenceEngine implements Engine {
   }
 
   changes(position: number, most: number): ChangeBatch {
-    return this.#table?.changes(position, most) ?? { next: position, rows: makeRows(0), isLost: false }
+    return this.#state?.table.changes(position, most) ?? { next: position, rows: makeRows(0), isLost: false }
   }
 
   put(rows: Rows, isWhole: boolean): number {
@@ -101,18 +106,25 @@ class ReferenceEngine implements Engine {
       services: this.#services,
       containers: this.#containers,
       table: {
-        entries: this.#table?.size ?? 0,
+        entries: this.#state?.table.size ?? 0,
         capacity: this.#sizes.capacity,
-        ...(this.#table?.counters ?? { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }),
+        ...(this.#state?.table.counters ?? { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }),
       },
-      scopes: new Map(this.#table?.sizes()),
+      scopes: new Map(this.#state?.table.sizes()),
     }
   }
 
-  #published() {
-    const [lookup, table, flows, fragments] = [this.#lookup, this.#table, this.#flows, this.#fragments]
-    if (!lookup || !table || !flows || !fragments) throw new Error('no table before the first publish')
-    return { lookup, table, flows, fragments }
+  #tables(key: Uint8Array): Tables {
+    return {
+      table: new DistributionTable(this.#sizes.capacity, this.#sizes.probation, key),
+      flows: new FlowTable(this.#sizes.flows, key),
+      fragments: new FragmentTable(this.#sizes.fragments, key),
+    }
+  }
+
+  #published(): Published {
+    if (this.#state === undefined) throw new Error('no table before the first publish')
+    return this.#state
   }
 
   #count(outcome: Outcome, bytes: number): void {
@@ -124,6 +136,8 @@ class ReferenceEngine implements Engine {
     add(bothWays(this.#containers, outcome.container)[way], bytes)
   }
 }
+
+const tablesOf = ({ table, flows, fragments }: Tables): Tables => ({ table, flows, fragments })
 
 const newTally = (): Tally => ({ packets: 0, bytes: 0 })
 

@@ -39,7 +39,7 @@ export function forward(packet: Packet, state: PipelineState, offload: Offload):
 
   const { member, reason, origin } = decision
   const quota = state.lookup.quotaOf(key.scope)
-  state.table.remember(key, member.container.id, origin, packet, quota, state.now, idle)
+  state.table.remember(key, entry, member.container.id, origin, packet, quota, state.now)
   rewriteToContainer(packet, way, member, state, isPartial(packet, offload))
   return leaving('forward', reason, packet, way, member.container.id, key.source)
 }

@@ -71,30 +71,28 @@ export class DistributionTable {
     for (const [scope, entries] of this.#scopes) yield [scope, entries.size]
   }
 
-  lookup(key: SourceKey, now: number, idle: number): Readonly<Entry> | undefined {
+  lookup(key: SourceKey, now: number, idle: number): Entry | undefined {
     return this.#proven(key, now, idle) ?? this.#candidate(key, now, idle)
   }
 
   /**
    * A source's packet goes to `container`: keeps the entry fresh, moves it, or brings the source closer to one, which it
-   * gets unless its scope has `quota` of them.
+   * gets unless its scope has `quota` of them. `found` is what lookup said for the same packet.
    */
   remember(
     key: SourceKey,
+    found: Entry | undefined,
     container: number,
     origin: Origin,
     packet: Packet,
     quota: number,
     now: number,
-    idle: number,
   ): void {
-    const entry = this.#proven(key, now, idle)
-    const candidate = entry === undefined ? this.#candidate(key, now, idle) : undefined
-    if (entry !== undefined) this.#keep(key, entry, container, origin, packet, now)
-    else if (candidate?.container !== container) this.#admit(key, container, origin, now)
-    else if (candidate.challenge && provesSource(packet, candidate.challenge))
-      this.#promote(key, candidate, packet, quota, now)
-    else candidate.seenSeconds = now
+    if (found !== undefined && !isCandidate(found)) this.#keep(key, found, container, origin, packet, now)
+    else if (found?.container !== container) this.#admit(key, container, origin, now)
+    else if (found.challenge && provesSource(packet, found.challenge))
+      this.#promote(key, found, packet, quota, now)
+    else found.seenSeconds = now
   }
 
   /** A container answers: true when `source` is known to have gone there. */
@@ -200,7 +198,9 @@ export class DistributionTable {
       this.#count(entry.container, -1)
       this.#count(container, 1)
     }
-    Object.assign(entry, { container, origin, seenSeconds: now })
+    entry.container = container
+    entry.origin = origin
+    entry.seenSeconds = now
     if (isChanged) this.#changed(key, entry)
     entry.packets = Math.min(entry.packets + 1, MOST_PACKETS)
     entry.bytes += packet.length
@@ -262,6 +262,8 @@ export class DistributionTable {
     this.#changes.add((rows, row) => writeEntry(rows, row, { scope, source, ...entry }))
   }
 }
+
+const isCandidate = (found: Entry): found is Candidate => 'challenge' in found
 
 function findEach(rows: Rows, entryOfKey: (key: SourceKey) => Entry | undefined): Rows {
   const found = makeRows(rowCount(rows))

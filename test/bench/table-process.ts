@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Address } from '../../src/address.ts'
-import { serveApi } from '../../src/api/api.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { scopesOf } from '../../src/scope.ts'
 import type { Store } from '../../src/store/store.ts'
 import { makeRows, ROW_WORDS, type Rows, sliceRows, writeEntry } from '../../src/table/rows.ts'
+import { serveSource } from '../support/api.ts'
 import { onehop } from '../support/cli.ts'
 import { untilTrue } from '../support/lab/until.ts'
 import { Operated } from '../support/operated.ts'
@@ -106,11 +106,9 @@ async function exportAndImport(filled: Operated) {
   const [socket, file] = [join(folder, 'bench.sock'), join(folder, 'entries.csv')]
   const command = async (operated: Operated, ...argv: readonly string[]) => {
     const table = () => operated.table.counters().table
-    const api = await serveApi(socket, {
+    const api = await serveSource(socket, {
       status: () => ({ table: table() }) as never,
-      containers: { list: () => [], drain() {}, undrain() {}, weigh() {} },
       table: operated.operator,
-      explainer: { explain: () => Promise.reject(new Error('not asked for')) },
     })
     const { code, stderr } = await onehop('table', ...argv, '--socket', socket)
     await api.close()

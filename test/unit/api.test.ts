@@ -4,15 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { afterEach, beforeEach } from 'node:test'
-import { type Api, serveApi } from '../../src/api/api.ts'
-import { buildStatus } from '../../src/api/status.ts'
+import type { Api } from '../../src/api/api.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { ContainerList } from '../../src/containers/container-list.ts'
+import { buildStatus } from '../../src/daemon/status.ts'
 import { Identities } from '../../src/pipeline/identities.ts'
 import { codeOf } from '../../src/pipeline/outcome.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
+import { serveSource } from '../support/api.ts'
 import { onehop } from '../support/cli.ts'
-import { Operated } from '../support/operated.ts'
 
 const CONFIG = parseConfig(
   `version: 1
@@ -79,10 +79,8 @@ afterEach(async () => {
 
 const serve = async () => {
   const list = new ContainerList(() => {})
-  api = await serveApi(path, {
+  api = await serveSource(path, {
     status: exampleStatus,
-    table: new Operated(`version: 1\ninterfaces: {bridges: [br0]}\nservices: []\n`).operator,
-    explainer: { explain: () => Promise.reject(new Error('not asked for')) },
     containers: {
       list: () => list.standings(CONFIG),
       drain: (names, deadlineMs) => list.drain(CONFIG, names, deadlineMs),
@@ -173,8 +171,11 @@ test('onehop containers says what it was asked wrongly', async () => {
   const wrong: [argv: string[], message: RegExp][] = [
     [['drain', 'b'], /"b" is no container/],
     [['drain', 'a', '--deadline', 'soon'], /--deadline "soon"; expected a time/],
-    [['drain', 'a', '--deadline', '8d'], /deadline: expected from 1s to 7d/],
-    [['weight', 'a', '257'], /weight: expected a whole number from 0 to 256/],
+    [
+      ['drain', 'a', '--deadline', '8d'],
+      /deadlineMs: 691200000; expected a time in milliseconds from 1000 \(1s\) to 604800000 \(7d\)/,
+    ],
+    [['weight', 'a', '257'], /weight: 257; expected a whole number from 0 to 256/],
     [['weight', 'a', 'x'], /weight "x"; expected a whole number/],
   ]
   for (const [argv, message] of wrong) {

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { Address } from '../../src/address.ts'
-import { type Api, serveApi } from '../../src/api/api.ts'
+import type { Api } from '../../src/api/api.ts'
 import { createNativeEngine } from '../../src/dataplane/native.ts'
 import { makeRows, writeEntry } from '../../src/table/rows.ts'
+import { serveSource } from '../support/api.ts'
 import { onehop } from '../support/cli.ts'
 import { ENGINES } from '../support/engines.ts'
 import { Operated } from '../support/operated.ts'
@@ -50,12 +51,9 @@ afterEach(async () => {
 
 async function serve(create = createNativeEngine, capacity = 1_000): Promise<void> {
   operated = new Operated(YAML, { create, capacity, zeroMs: ZERO_MS, pinsPath: join(folder, 'pins') })
-  const none = () => assert.fail('not asked for')
-  api = await serveApi(path, {
+  api = await serveSource(path, {
     status: () => ({ table: operated.table.counters().table }) as never,
-    containers: { list: none, drain: none, undrain: none, weigh: none },
     table: operated.operator,
-    explainer: { explain: () => Promise.reject(new Error('not asked for')) },
   })
 }
 

@@ -1,0 +1,15 @@
+import type { TableOperator } from '../entries/operator.ts'
+import type { ContainersSource } from './containers.ts'
+import type { ExplainSource } from './explain.ts'
+import type { Status } from './status.ts'
+
+/** What the API may ask of the daemon; handlers of routes get it. */
+export interface ApiSource {
+  readonly containers: ContainersSource
+  readonly table: Pick<
+    TableOperator,
+    'page' | 'source' | 'forget' | 'import' | 'scopes' | 'pins' | 'pin' | 'unpin'
+  >
+  readonly explainer: ExplainSource
+  status(): Status
+}

@@ -1,0 +1,96 @@
+import { formatAddress } from '../address.ts'
+import type { ContainerStatus, Status } from '../api/status.ts'
+import type { Config, ServiceConfig } from '../config/config.ts'
+import type { Counters, IoCounters } from '../dataplane/dataplane.ts'
+import type { SourceStatus } from '../discovery/discovery.ts'
+import type { Identities } from '../pipeline/identities.ts'
+import type { ContainerState } from '../pipeline/snapshot.ts'
+import { REASONS } from '../pipeline/verdict.ts'
+import { scopeNames } from '../scope.ts'
+
+export interface StatusParts {
+  readonly version: string
+  readonly pid: number
+  readonly upSeconds: number
+  readonly routes: boolean
+  readonly config: Config
+  readonly identities: Identities
+  readonly counters: Counters
+  readonly store: Status['store']
+  readonly io: IoCounters
+  readonly stateOf: (container: string) => ContainerState
+  readonly sources: readonly SourceStatus[]
+  readonly problems: readonly string[]
+}
+
+export function buildStatus(parts: StatusParts): Status {
+  const { config, counters, identities } = parts
+  return {
+    version: parts.version,
+    pid: parts.pid,
+    upSeconds: parts.upSeconds,
+    tun: config.interfaces.tun,
+    bridges: config.interfaces.bridges,
+    routes: parts.routes ? 'made' : 'left',
+    received: counters.received,
+    verdicts: verdictsOf(counters),
+    table: counters.table,
+    store: parts.store,
+    io: parts.io,
+    services: config.services.map((service) => ({
+      ...describeService(service),
+      ...entriesOf(service, parts),
+      ...(counters.services.get(identities.service(service.name)) ?? NO_TRAFFIC),
+    })),
+    containers: containersOf(config).map((container) => ({
+      ...container,
+      state: parts.stateOf(container.name),
+      ...(counters.containers.get(identities.container(container.name)) ?? NO_TRAFFIC),
+    })),
+    sources: parts.sources,
+    problems: parts.problems,
+  }
+}
+
+const NO_TRAFFIC = { in: { packets: 0, bytes: 0 }, out: { packets: 0, bytes: 0 } }
+
+const verdictsOf = ({ reasons }: Counters): Status['verdicts'] =>
+  REASONS.map(([verdict, reason], code) => ({ verdict, reason, ...reasons[code]! })).filter(
+    ({ packets }) => packets > 0,
+  )
+
+function entriesOf(service: ServiceConfig, { counters, identities }: StatusParts) {
+  const entries = [...scopeNames(service)].reduce(
+    (sum, scope) => sum + (counters.scopes.get(identities.scope(scope)) ?? 0),
+    0,
+  )
+  return { entries, ...(service.quota === undefined ? {} : { quota: service.quota }) }
+}
+
+const describeService = (service: ServiceConfig) => ({
+  name: service.name,
+  addresses: service.addresses.map(formatAddress),
+  ports: service.ports === 'all' ? ['all'] : service.ports.map(formatRule),
+  containers: service.containers.map(({ name }) => name),
+})
+
+const formatRule = ({
+  port,
+  protocol,
+  target,
+}: {
+  port: number
+  protocol: string
+  target: number
+}): string => (target === port ? `${port}/${protocol}` : `${port}/${protocol}->${target}`)
+
+/** Each container once, however many services it serves. */
+function containersOf({ services }: Config): Pick<ContainerStatus, 'name' | 'addresses'>[] {
+  const containers = new Map(
+    services.flatMap((service) => service.containers).map((container) => [container.name, container]),
+  )
+  return [...containers.values()].map(({ name, address, address6 }) => ({
+    name,
+    addresses: [address, address6].filter((own) => own !== undefined).map(formatAddress),
+  }))
+}
