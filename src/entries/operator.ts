@@ -182,17 +182,30 @@ export class TableOperator {
   }
 }
 
-export const scopeTexts = (config: Config, identities: Identities): readonly ScopeText[] =>
-  [...scopesOf(config, identities)].map(([name, { containers }]) => {
-    const sharing = config.services.filter((service) => scopeNames(service).has(name))
-    return {
-      scope: formatScope(name),
-      name,
-      containers: [...containers.keys()],
-      prefix4: Math.max(...sharing.map(({ affinity }) => affinity.prefix4)),
-      prefix6: Math.max(...sharing.map(({ affinity }) => affinity.prefix6)),
+export function scopeTexts(config: Config, identities: Identities): readonly ScopeText[] {
+  const prefixes = longestPrefixes(config)
+  return [...scopesOf(config, identities)].map(([name, { containers }]) => ({
+    scope: formatScope(name),
+    name,
+    containers: [...containers.keys()],
+    ...prefixes.get(name)!,
+  }))
+}
+
+/** Of the services that share a scope, by its name: each service is looked at once, for there are ten thousand. */
+function longestPrefixes({ services }: Config): Map<string, Pick<ScopeText, 'prefix4' | 'prefix6'>> {
+  const longest = new Map<string, Pick<ScopeText, 'prefix4' | 'prefix6'>>()
+  for (const service of services)
+    for (const name of scopeNames(service)) {
+      const { prefix4, prefix6 } = service.affinity
+      const before = longest.get(name) ?? { prefix4: 0, prefix6: 0 }
+      longest.set(name, {
+        prefix4: Math.max(prefix4, before.prefix4),
+        prefix6: Math.max(prefix6, before.prefix6),
+      })
     }
-  })
+  return longest
+}
 
 /** The longest of a file's pins that cover an address. */
 function inFile(file: PinFile | undefined, address: Address): readonly PinConfig[] {

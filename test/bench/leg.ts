@@ -25,6 +25,8 @@ export interface StartedLeg {
   readonly pid?: number
   /** Whom datagrams come from; the client's own address unless said. */
   readonly sources?: Sources
+  /** Before each load of datagrams. */
+  beforeDatagrams?(): Promise<void>
   /** After the last measurement: proves that the traffic went this way, or throws; what it returns is kept in the results. */
   inspect(): Promise<unknown>
   stop(): Promise<void>

@@ -1,6 +1,7 @@
 import type { Leg } from './leg.ts'
 import { chainLeg } from './legs/chain.ts'
 import { dockerLeg, dockerProxyLeg } from './legs/docker.ts'
+import { growthLegs } from './legs/growth.ts'
 import { haproxyLeg } from './legs/haproxy.ts'
 import { iptables5000Leg, iptablesLeg } from './legs/kube-proxy/iptables.ts'
 import { nftLeg } from './legs/kube-proxy/nft.ts'
@@ -25,4 +26,4 @@ export const DEFAULT_LEGS: readonly Leg[] = [
   chainLeg,
 ]
 
-export const LEGS: readonly Leg[] = [...DEFAULT_LEGS, ...onehopVariants]
+export const LEGS: readonly Leg[] = [...DEFAULT_LEGS, ...onehopVariants, ...growthLegs]

@@ -19,3 +19,6 @@ export const describeMachine = (): Machine => ({
   node: process.version,
   load: loadavg()[0]!,
 })
+
+/** A daemon's thread, the client and the servers want two processors to themselves. */
+export const isBusy = ({ load, processors }: Machine): boolean => load >= processors / 4

@@ -7,6 +7,10 @@ import { LOADS } from './loads.ts'
 export interface Options {
   readonly legs: readonly Leg[]
   readonly loads: readonly Load[]
+  /** How it is with ten thousand services, a million sources, a thousand containers. */
+  readonly growth: boolean
+  /** How soon a change reaches packets. */
+  readonly effect: boolean
   /** The engines alone, without a device. */
   readonly engine: boolean
   /** What a change of one service of ten thousand costs. */
@@ -17,13 +21,17 @@ export interface Options {
   readonly seconds: number
   /** Whether a missed target makes the run fail. */
   readonly check: boolean
+  /** The README's figures instead of a run. */
+  readonly readme: boolean
   readonly help: boolean
 }
 
+const GROWTH = 'growth'
+const EFFECT = 'effect'
 const ENGINE = 'engine'
 const PUBLISH = 'publish'
 const TABLE = 'table'
-const OTHERS: readonly string[] = [ENGINE, PUBLISH, TABLE]
+const OTHERS: readonly string[] = [GROWTH, EFFECT, ENGINE, PUBLISH, TABLE]
 
 const names = (items: readonly { readonly name: string }[]): string =>
   items.map(({ name }) => name).join(', ')
@@ -34,9 +42,12 @@ export const USAGE = `npm run bench -- [OPTIONS]
   --legs LEG,…      ${names(LEGS)}
                     (default: ${names(DEFAULT_LEGS)})
   --rounds N        how often each is measured (default: 5)
-  --seconds N       how long each time (default: 3)
+  --seconds N       how long each time (default: 1)
   --quick           one round of one second: whether it runs, not how fast
   --check           exit 1 when a target is missed
+  --readme          measures nothing: the latest run becomes what README.md and its chart show
+
+The latest run is in test/bench/results, as JSON, Markdown and SVG, after each round what there is until then.
 `
 
 /** Throws naming the option, its value and what was expected. */
@@ -50,21 +61,25 @@ export function parseOptions(argv: readonly string[]): Options {
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
+      readme: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
   const only = split(values.only)
   const loads = only?.filter((name) => !OTHERS.includes(name))
-  const [rounds, seconds] = values.quick ? [1, 1] : [5, 3]
+  const [rounds, seconds] = values.quick ? [1, 1] : [5, 1]
   return {
     legs: choose('--legs', split(values.legs), LEGS) ?? DEFAULT_LEGS,
     loads: choose('--only', loads, LOADS, OTHERS) ?? LOADS,
+    growth: only?.includes(GROWTH) ?? true,
+    effect: only?.includes(EFFECT) ?? true,
     engine: only?.includes(ENGINE) ?? true,
     publish: only?.includes(PUBLISH) ?? true,
     table: only?.includes(TABLE) ?? true,
     rounds: positive('--rounds', values.rounds) ?? rounds,
     seconds: positive('--seconds', values.seconds) ?? seconds,
     check: values.check,
+    readme: values.readme,
     help: values.help,
   }
 }

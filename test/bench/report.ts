@@ -1,10 +1,11 @@
 import type { Leg } from './leg.ts'
+import { baseOf, growthLegs } from './legs/growth.ts'
 import { LEGS } from './legs.ts'
 import type { Metric } from './load.ts'
 import { LOADS } from './loads.ts'
-import type { Machine } from './machine.ts'
+import { isBusy, type Machine } from './machine.ts'
 import type { Failure, Sample } from './measure.ts'
-import { type Distribution, distributionOf, valuesOf } from './summary.ts'
+import { type Distribution, distributionOf, ratiosOf, valuesOf } from './summary.ts'
 import type { Bound, Judgement } from './targets.ts'
 
 /** A figure of an engine by itself. */
@@ -29,11 +30,21 @@ export interface Results {
   readonly inspections: Readonly<Record<string, unknown>>
 }
 
+/** As JSON, a sample a line. */
+export function encodeResults({ samples, ...rest }: Results): string {
+  const lines = samples.map((sample) => `    ${JSON.stringify(sample)}`).join(',\n')
+  return `${JSON.stringify({ ...rest, samples: [] }, null, 2).replace(/\[\]\n\}$/, `[\n${lines}\n  ]\n}`)}\n`
+}
+
 /** Markdown that a terminal shows well, too. */
 export function formatReport(results: Results): string {
-  const tables = [...trafficTables(results.samples, LEGS), targetTable(results)].filter(
-    (table) => table !== '',
-  )
+  const grown = new Set(growthLegs)
+  const ways = LEGS.filter((leg) => !grown.has(leg))
+  const tables = [
+    ...trafficTables(results.samples, ways),
+    growthTable(results.samples),
+    targetTable(results),
+  ].filter((table) => table !== '')
   return [...tables, formatConditions(results)].join('\n')
 }
 
@@ -52,13 +63,30 @@ function trafficTables(samples: readonly Sample[], legs: readonly Leg[]): readon
   })
 }
 
+/** Ratios to what has one of everything, round by round; what idling takes is itself. */
+function growthTable(samples: readonly Sample[]): string {
+  const rows = growthLegs
+    .filter(({ name }) => name !== baseOf(name) && samples.some(({ leg }) => leg === name))
+    .map(({ name, title }) => [
+      title,
+      ...['connections', 'p50', 'packets'].map((metric) =>
+        formatDistribution(distributionOf(ratiosOf(samples, metric, name, baseOf(name)))),
+      ),
+      ...['idle', 'memory'].map((metric) =>
+        formatDistribution(distributionOf(valuesOf(samples, metric, name))),
+      ),
+    ])
+  const heading = ['new connections', 'round trip', '64-byte packets', 'idle (%)', 'memory (MB)']
+  return rows.length === 0 ? '' : formatMarkdown([['as a multiple of one of each', ...heading], ...rows])
+}
+
 const COLUMNS: readonly (readonly string[])[] = [
   ['bulk', 'bulk-4', 'bulk-reverse', 'p50', 'p99'],
   ['connections', 'requests', 'packets', 'cpu'],
   ['idle', 'memory'],
 ]
 
-const METRICS: readonly Metric[] = LOADS.flatMap(({ metrics }) => metrics)
+export const METRICS: readonly Metric[] = LOADS.flatMap(({ metrics }) => metrics)
 
 function targetTable({ judgements, engine }: Results): string {
   const rows = [
@@ -109,6 +137,9 @@ function formatConditions({ machine, rounds, seconds, at, failures }: Results): 
   const lines = [
     `${many}, ${seconds} s each, all in one run and in turn; ratios are taken round by round.`,
     `Linux ${kernel}, ${processors} × ${processor}, Node ${node.slice(1)}, ${at.slice(0, 10)}.`,
+    ...(isBusy(machine)
+      ? [`**Not on a quiet machine**: ${machine.load.toFixed(1)} other processes ran.`]
+      : []),
     ...(failures.length > 0 ? [`${failures.length} measurements failed and are not in here.`] : []),
   ]
   return `${lines.join('\n').replace(/^./, (first) => first.toUpperCase())}\n`

@@ -4,22 +4,31 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { drawChart } from './chart.ts'
+import { measureEffect } from './effect.ts'
 import { measureEngines } from './engine.ts'
-import { describeMachine, type Machine } from './machine.ts'
-import { type Listener, type Measurements, measure } from './measure.ts'
+import type { Leg } from './leg.ts'
+import { growthLegs } from './legs/growth.ts'
+import type { Load } from './load.ts'
+import { GROWTH_LOADS } from './loads.ts'
+import { describeMachine, isBusy, type Machine } from './machine.ts'
+import { type Listener, type Measurements, measure, type Plan } from './measure.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { measurePublishing } from './publish.ts'
-import { type EngineFigure, formatNumber, formatReport, type Results } from './report.ts'
+import { RESULTS, updateReadme } from './readme.ts'
+import { type EngineFigure, encodeResults, formatNumber, formatReport, type Results } from './report.ts'
 import { measureTable } from './table.ts'
 import { judge } from './targets.ts'
 import { requireTools } from './tools.ts'
-
-const FOLDER = join(import.meta.dirname, 'results')
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv)
   if (options.help) {
     process.stdout.write(USAGE)
+    return 0
+  }
+  if (options.readme) {
+    updateReadme()
     return 0
   }
   const results = await runAll(options)
@@ -40,31 +49,52 @@ async function runAll(options: Options): Promise<Results> {
     judgements: judge(traffic.samples),
     engine,
   })
-  const keep = (soFar: Measurements) => writeResults(resultsOf(soFar, []))
-  const traffic = options.loads.length > 0 ? await measureTraffic(options, keep) : NO_TRAFFIC
-  return resultsOf(traffic, [
-    ...(options.engine ? await measureEngines(rounds) : []),
-    ...(options.publish ? measurePublishing(rounds) : []),
-    ...(options.table ? measureTable(rounds) : []),
-  ])
+  const none: Measurements = { samples: [], failures: [], inspections: {} }
+  const measureOf = (legs: readonly Leg[], loads: readonly Load[], before: Measurements) =>
+    measureTraffic({ legs, loads, rounds, seconds }, (soFar) =>
+      writeResults(resultsOf(both(before, soFar), [])),
+    ).then((after) => both(before, after))
+  const traffic = options.loads.length > 0 ? await measureOf(options.legs, options.loads, none) : none
+  const all = options.growth ? await measureOf(growthLegs, GROWTH_LOADS, traffic) : traffic
+  return resultsOf(all, await measureOthers(options))
 }
 
-/** A daemon's thread, the client and the servers want two processors to themselves. */
-function warnWhenBusy({ load, processors }: Machine): void {
-  if (load < processors / 4) return
+const both = (a: Measurements, b: Measurements): Measurements => ({
+  samples: [...a.samples, ...b.samples],
+  failures: [...a.failures, ...b.failures],
+  inspections: { ...a.inspections, ...b.inspections },
+})
+
+/** One that fails does not lose the others' figures. */
+async function measureOthers({ effect, engine, publish, table, rounds }: Options) {
+  const wanted = [
+    ...(effect ? [measureEffect] : []),
+    ...(engine ? [measureEngines] : []),
+    ...(publish ? [measurePublishing] : []),
+    ...(table ? [measureTable] : []),
+  ]
+  const figures: EngineFigure[] = []
+  for (const measureOne of wanted)
+    try {
+      figures.push(...(await measureOne(rounds)))
+    } catch (error) {
+      console.error(`${measureOne.name} failed: ${(error as Error).message}`)
+      process.exitCode = 1
+    }
+  return figures
+}
+
+function warnWhenBusy(machine: Machine): void {
+  if (!isBusy(machine)) return
+  const { load, processors } = machine
   const busy = `${load.toFixed(1)} processes run already on ${processors} processors`
   console.error(`bench: ${busy}: figures will be low and spread wide, and latencies be others' doing`)
 }
 
-const NO_TRAFFIC = { samples: [], failures: [], inspections: {} }
-
-function measureTraffic(
-  { legs, loads, rounds, seconds }: Options,
-  onRound: Listener['onRound'],
-): Promise<Measurements> {
-  const servers = loads.flatMap(({ server }) => server ?? [])
-  requireTools([...legs, ...loads, ...servers].flatMap(({ tools }) => tools))
-  return measure({ legs, loads, rounds, seconds }, { ...progress, onRound })
+function measureTraffic(plan: Plan, onRound: Listener['onRound']): Promise<Measurements> {
+  const servers = plan.loads.flatMap(({ server }) => server ?? [])
+  requireTools([...plan.legs, ...plan.loads, ...servers].flatMap(({ tools }) => tools))
+  return measure(plan, { ...progress, onRound })
 }
 
 const progress: Omit<Listener, 'onRound'> = {
@@ -79,15 +109,16 @@ const progress: Omit<Listener, 'onRound'> = {
   },
 }
 
-/** The latest run under a fixed name, for the README and for charts. */
+/** The latest run under fixed names; `--readme` takes it over. */
 function writeResults(results: Results): void {
-  mkdirSync(FOLDER, { recursive: true })
-  writeFileSync(join(FOLDER, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`)
-  writeFileSync(join(FOLDER, 'latest.md'), formatReport(results))
+  mkdirSync(RESULTS, { recursive: true })
+  writeFileSync(join(RESULTS, 'latest.json'), encodeResults(results))
+  writeFileSync(join(RESULTS, 'latest.md'), formatReport(results))
+  writeFileSync(join(RESULTS, 'latest.svg'), drawChart(results))
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2))
+  process.exitCode = (await main(process.argv.slice(2))) || process.exitCode
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`)
   process.exitCode = 2

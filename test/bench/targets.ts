@@ -33,6 +33,13 @@ export const TARGETS: readonly Target[] = [
   { metric: 'idle', leg: 'fastpath', bound: atMost(1) },
   { metric: 'idle', leg: 'onehop', bound: atMost(1) },
   { metric: 'memory', leg: 'fastpath', bound: atMost(120) },
+  // 64 bytes more for each source.
+  { metric: 'memory', leg: 'fastpath-1m-sources', bound: atMost(184) },
+  ...['fastpath-10k-services', 'fastpath-1m-sources'].flatMap((leg) => [
+    { metric: 'connections', leg, than: 'fastpath-1', bound: atLeast(0.95) },
+    { metric: 'p50', leg, than: 'fastpath-1', bound: atMost(1.05) },
+    { metric: 'packets', leg, than: 'fastpath-1', bound: atLeast(0.95) },
+  ]),
 ]
 
 export interface Judgement extends Target {

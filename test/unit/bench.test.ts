@@ -5,6 +5,7 @@ import { readPercentile } from '../bench/loads/latency.ts'
 import { readWrk } from '../bench/loads/web.ts'
 import type { Sample } from '../bench/measure.ts'
 import { parseOptions } from '../bench/options.ts'
+import { isUpToDate, readMeasured, withFigures } from '../bench/readme.ts'
 import { formatNumber } from '../bench/report.ts'
 import { distributionOf, ratiosOf } from '../bench/summary.ts'
 import { judge } from '../bench/targets.ts'
@@ -70,6 +71,20 @@ describe('the summary of a benchmark', () => {
   })
 })
 
+describe("the README's figures", () => {
+  it('are those of test/bench/results/measured.json, or: npm run bench -- --readme', () => {
+    assert.ok(isUpToDate(readMeasured()))
+  })
+
+  it('stand between two marks, and nothing else changes', () => {
+    const text = 'before\n<!-- from test/bench/results/measured.json -->\nold\n<!-- until here -->\nafter\n'
+    const renewed = withFigures(text, readMeasured())
+    assert.match(renewed, /^before\n<!-- from .* -->\n\n\| .*<!-- until here -->\nafter\n$/s)
+    assert.doesNotMatch(renewed, /old/)
+    assert.throws(() => withFigures('before\n', readMeasured()), /expected <!-- from/)
+  })
+})
+
 describe('what the measuring programs print', () => {
   it('is Gbit/s that arrived, for iperf3', () => {
     const end = { sum_sent: { bits_per_second: 9e9 }, sum_received: { bits_per_second: 8.5e9 } }
@@ -121,6 +136,8 @@ describe("the benchmark's options", () => {
     const { loads, engine } = parseOptions(['--only', 'engine'])
     assert.deepEqual(loads, [])
     assert.equal(engine, true)
+    const others = parseOptions(['--only', 'growth,effect'])
+    assert.deepEqual([others.growth, others.effect, others.engine], [true, true, false])
   })
 
   it('name what is wrong with them', () => {
