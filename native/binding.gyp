@@ -45,6 +45,13 @@
       ]
     },
     {
+      "target_name": "watch",
+      "type": "static_library",
+      "sources": [
+        "src/watch/watch.cc"
+      ]
+    },
+    {
       "target_name": "io",
       "type": "static_library",
       "sources": [
@@ -93,7 +100,7 @@
     },
     {
       "target_name": "onehop",
-      "dependencies": ["fastpath", "io", "engine"],
+      "dependencies": ["fastpath", "io", "watch", "engine"],
       "sources": ["src/addon.cc"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
       # As system headers: their warnings are not ours.
@@ -123,7 +130,7 @@
       "targets": [{
         "target_name": "fastpath_probe",
         "type": "executable",
-        "dependencies": ["fastpath", "io", "engine"],
+        "dependencies": ["fastpath", "io", "watch", "engine"],
         "sources": ["test/fastpath_probe.cc"]
       }]
     }]

@@ -116,9 +116,20 @@ struct fast_traffic {
   struct fast_tally pinned, known, answers;
 };
 
+#define FAST_WATCHES 4
+
+/* Whose packets an operator watches on the slow path: a prefix of clients; a service, a container, or 0 for any. */
+struct fast_watch {
+  struct fast_address source, mask;
+  __u32 service, container;
+};
+
 /* The only element of its map. */
 struct fast_control {
   __u64 until; /* nanoseconds of CLOCK_MONOTONIC: without a daemon to say otherwise, the fast path stands aside then */
   __u32 epoch; /* what sources have sent is read when it is over */
   __u32 routes; /* another one whenever routes may have changed */
+  __u32 watches; /* how many of the following */
+  __u32 zero;
+  struct fast_watch watched[FAST_WATCHES];
 };

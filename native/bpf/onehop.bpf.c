@@ -176,6 +176,19 @@ static __always_inline const struct fast_control *control_at(__u64 now) {
   return said && now <= said->until ? said : 0;
 }
 
+static __always_inline int is_watched(const struct fast_control *said, const struct fast_address *client, __u32 service,
+                                      __u32 container) {
+  if (!said->watches) return 0;
+  for (__u32 i = 0; i < FAST_WATCHES; i++) {
+    const struct fast_watch *watch = &said->watched[i];
+    if (i < said->watches && (!watch->service || watch->service == service) &&
+        (!watch->container || watch->container == container) &&
+        (client->high & watch->mask.high) == watch->source.high && (client->low & watch->mask.low) == watch->source.low)
+      return 1;
+  }
+  return 0;
+}
+
 static __always_inline void count(struct fast_tally *tally, __u32 length) {
   tally->packets++;
   tally->bytes += length;
@@ -305,6 +318,7 @@ static __always_inline int forward(struct __sk_buff *skb, const int is_v6) {
   struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &of);
   const struct fast_control *said = control_at(now);
   if (!target || !tallies || !said || longest_sent(skb, &packet) > target->mtu) return FALL_THROUGH;
+  if (is_watched(said, &packet.source, front->service, source->container)) return FALL_THROUGH;
 
   const __u16 port = source->port ? source->port : front->target;
   if (rewrite(skb, &packet, DESTINATION, &target->address, port, is_v6) || address_frame(skb, target))
@@ -404,6 +418,7 @@ static __always_inline int reply(struct __sk_buff *skb, const int is_v6) {
   struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &of);
   const struct fast_control *said = control_at(now);
   if (!port || !tallies || !said) return FALL_THROUGH;
+  if (is_watched(said, &packet.destination, endpoint->service, endpoint->container)) return FALL_THROUGH;
   const struct fast_route *route = route_of(skb, &packet.destination, &endpoint->address, port->bridge, now / SECOND,
                                             said->routes, is_v6);
   if (!route || longest_sent(skb, &packet) > route->mtu) return FALL_THROUGH;

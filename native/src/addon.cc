@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <map>
+#include <memory>
 #include <new>
 #include <optional>
 #include <span>
@@ -23,6 +25,7 @@
 #include "io/pages.h"
 #include "pipeline/engine.h"
 #include "pipeline/verdict.h"
+#include "watch/watch.h"
 
 namespace {
 
@@ -225,6 +228,37 @@ std::span<const onehop::Row> rows_in(const Napi::Value& value) {
   return {reinterpret_cast<const onehop::Row*>(bytes), words.ByteLength() / sizeof(onehop::Row)};
 }
 
+onehop::Address read_address(const Napi::Value& value, const char* name) {
+  const Napi::Uint8Array given = bytes(value, name);
+  if (given.ByteLength() != sizeof(onehop::Address))
+    throw Napi::RangeError::New(value.Env(), std::string(name) + ": expected 16 bytes");
+  return onehop::address_from(given.Data(), true);
+}
+
+uint64_t read_codes(const Napi::Value& value) {
+  const Napi::Uint8Array codes = bytes(value, "codes");
+  uint64_t mask = 0;
+  for (size_t i = 0; i < codes.ByteLength(); i++) {
+    if (codes[i] >= onehop::kReasonCount) throw Napi::RangeError::New(value.Env(), "codes: expected positions in reasons");
+    mask |= uint64_t{1} << codes[i];
+  }
+  return mask;
+}
+
+onehop::WatchOptions read_watch_options(const Napi::Value& value) {
+  const Napi::Object options = object(value, "options");
+  const auto prefix = number<uint8_t>(options.Get("prefix"), "prefix");
+  if (prefix > 128) throw Napi::RangeError::New(value.Env(), "prefix: expected at most 128");
+  const onehop::Address mask = onehop::mask_of(prefix, true);
+  return {.filter = {.service = number<uint32_t>(options.Get("service"), "service"),
+                     .container = number<uint32_t>(options.Get("container"), "container"),
+                     .codes = read_codes(options.Get("codes")),
+                     .source = onehop::masked(read_address(options.Get("source"), "source"), mask),
+                     .mask = mask},
+          .snap = std::max(number<uint32_t>(options.Get("snap"), "snap"), onehop::Watch::kSnapAtLeast),
+          .per_second = number<uint16_t>(options.Get("perSecond"), "perSecond")};
+}
+
 // Room for rows that JavaScript will own.
 class RowsOut {
  public:
@@ -264,6 +298,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod<&EngineObject::use_uplinks>("useUplinks"),
                            InstanceMethod<&EngineObject::stop>("stop"),
                            InstanceMethod<&EngineObject::io>("io"),
+                           InstanceMethod<&EngineObject::watch>("watch"),
+                           InstanceMethod<&EngineObject::take>("take"),
+                           InstanceMethod<&EngineObject::unwatch>("unwatch"),
                        });
   }
 
@@ -523,8 +560,64 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return io;
   }
 
+  // watch({service, container, codes: Uint8Array, source: Uint8Array of 16, prefix, snap, perSecond}) → number, by which
+  // the watch is called until unwatch or stop
+  Napi::Value watch(const Napi::CallbackInfo& info) {
+    const onehop::WatchOptions options = read_watch_options(info[0]);
+    if (!forwarder_) throw Napi::Error::New(info.Env(), "watch: it does not run");
+    if (watches_.size() == onehop::kWatchesAtMost)
+      throw Napi::Error::New(info.Env(), "watch: " + std::to_string(onehop::kWatchesAtMost) + " are at work already");
+    return guarded(info, [&] {
+      watches_.emplace(++watch_number_, forwarder_->watch(options));
+      watch_fast_path();
+      return Napi::Number::New(info.Env(), watch_number_);
+    });
+  }
+
+  // take(watch: number, most: number) → {records: Uint8Array, matched, lost}: no more than `most` bytes
+  Napi::Value take(const Napi::CallbackInfo& info) {
+    onehop::Watch& watch = watch_of(info[0]);
+    const auto most = number<uint32_t>(info[1], "most");
+    return guarded(info, [&] {
+      taken_.clear();
+      watch.take(taken_, most);
+      Napi::Uint8Array records = Napi::Uint8Array::New(info.Env(), taken_.size());
+      std::copy(taken_.begin(), taken_.end(), records.Data());
+      Napi::Object object = Napi::Object::New(info.Env());
+      object["records"] = records;
+      object["matched"] = static_cast<double>(watch.matched());
+      object["lost"] = static_cast<double>(watch.lost());
+      return object;
+    });
+  }
+
+  // unwatch(watch: number), once more too, and after stop()
+  void unwatch(const Napi::CallbackInfo& info) {
+    const auto found = watches_.find(number<uint32_t>(info[0], "watch"));
+    if (found == watches_.end()) return;
+    guarded(info, [&] {
+      forwarder_->unwatch(*found->second);
+      watches_.erase(found);
+      watch_fast_path();
+    });
+  }
+
+  onehop::Watch& watch_of(const Napi::Value& value) {
+    const auto found = watches_.find(number<uint32_t>(value, "watch"));
+    if (found == watches_.end()) throw Napi::RangeError::New(value.Env(), "watch: there is none of this number");
+    return *found->second;
+  }
+
+  void watch_fast_path() {
+    if (!fast_path_) return;
+    std::vector<onehop::WatchFilter> filters;
+    for (const auto& [number, watch] : watches_) filters.push_back(watch->filter());
+    fast_path_->watch(filters);
+  }
+
   void stop_forwarder() {
     if (!forwarder_) return;
+    watches_.clear();
     forwarder_.reset();
     fast_path_.reset();
     napi_remove_env_cleanup_hook(Env(), end_with_environment, this);
@@ -533,6 +626,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   // A worker thread of Node's may end, by terminate() for one, long before the process: its packet threads must
   // not go on with an engine that is about to be freed. A process that exits takes its threads with it.
   static void end_with_environment(void* engine_object) {
+    static_cast<EngineObject*>(engine_object)->watches_.clear();
     static_cast<EngineObject*>(engine_object)->forwarder_.reset();
     static_cast<EngineObject*>(engine_object)->fast_path_.reset();
   }
@@ -547,6 +641,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   std::unique_ptr<onehop::FastPath> fast_path_;
   std::unique_ptr<onehop::Forwarder> forwarder_;
   std::string fast_path_problem_;
+  std::map<uint32_t, std::shared_ptr<onehop::Watch>> watches_;
+  uint32_t watch_number_ = 0;
+  std::vector<uint8_t> taken_;
   std::vector<uint8_t> buffer_ = std::vector<uint8_t>(2048);
 };
 

@@ -73,7 +73,7 @@ class Probe {
     engine_->publish(snapshot);
     worker_ = engine_->attach();
     services_.publish(engine_->lookup(), engine_->version());
-    Map<uint32_t, fast_control>(program_.map("control")).put(0, {std::numeric_limits<uint64_t>::max(), 1, 0});
+    Map<uint32_t, fast_control>(program_.map("control")).put(0, {.until = std::numeric_limits<uint64_t>::max(), .epoch = 1, .routes = 0, .watches = 0, .zero = 0, .watched = {}});
     Map<uint32_t, fast_port>(program_.map("ports")).put(kLoopback, {static_cast<uint32_t>(bridge), {}, 0});
     NeighbourMap neighbours;
     for (const ContainerAddress& container : engine_->container_addresses())

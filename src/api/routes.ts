@@ -6,6 +6,7 @@ import { describeApi, type OpenApi } from './openapi.ts'
 import { type Route, route } from './route.ts'
 import { statusRoute } from './status.ts'
 import { tableRoutes } from './table.ts'
+import { watchRoutes } from './watch.ts'
 
 /** The document of all that is below. */
 export const openApi = (): OpenApi => describeApi(ROUTES, readVersion())
@@ -29,5 +30,6 @@ export const ROUTES: readonly Route[] = [
   ...containerRoutes,
   ...tableRoutes,
   explainRoute,
+  ...watchRoutes,
   documentRoute,
 ]

@@ -1,4 +1,5 @@
 import type { TableOperator } from '../entries/operator.ts'
+import type { WatchOperator } from '../watch/operator.ts'
 import type { ContainersSource } from './containers.ts'
 import type { ExplainSource } from './explain.ts'
 import type { Status } from './status.ts'
@@ -11,5 +12,6 @@ export interface ApiSource {
     'page' | 'source' | 'forget' | 'import' | 'scopes' | 'pins' | 'pin' | 'unpin'
   >
   readonly explainer: ExplainSource
+  readonly watch: Pick<WatchOperator, 'capture' | 'trace'>
   status(): Status
 }

@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders, request } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import type { Command } from 'commander'
 import { PROBLEM_TYPE, type Problem } from '../api/problem.ts'
 import { CONFIG_DEFAULTS } from '../config/defaults.ts'
@@ -50,6 +50,26 @@ async function ask(options: DaemonOptions, path: string, body: unknown, patience
   const asked = `${socketPath}: ${body === undefined ? 'GET' : 'POST'} ${path}`
   if (answer.status !== 200) throw refusalOf(answer, asked)
   return { ...answer, asked }
+}
+
+/** An answer that goes on. `signal` ends it, which is no error then. Throws as askDaemon does. */
+export async function openDaemonStream(
+  options: DaemonOptions,
+  path: string,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Buffer>> {
+  const socketPath = options.socket ?? socketPathOf(options.runDir, options.tun)
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    request({ socketPath, path, agent: false, signal }, resolve).on('error', reject).end()
+  }).catch((cause: NodeJS.ErrnoException) => {
+    throw new OnehopError('E_DAEMON', `${socketPath}: ${cause.code ?? cause.message}: ${remedyOf(cause)}`, {
+      cause,
+    })
+  })
+  const { statusCode: status = 0, headers } = answer
+  if (status === 200) return answer
+  const bytes = Buffer.concat(await answer.toArray())
+  throw refusalOf({ status, headers, bytes }, `${socketPath}: GET ${path}`)
 }
 
 function readJson(text: string, asked: string): unknown {

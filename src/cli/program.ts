@@ -25,6 +25,8 @@ const COMMANDS = [
   'containers',
   'table',
   'explain',
+  'capture',
+  'trace',
   'doctor',
   'check',
   'replay',

@@ -20,6 +20,7 @@ import type { ContainerState } from '../pipeline/snapshot.ts'
 import { scopesOf } from '../scope.ts'
 import { Store } from '../store/store.ts'
 import { readVersion } from '../version.ts'
+import { WatchOperator } from '../watch/operator.ts'
 import { nowSeconds, zeroMs } from './clock.ts'
 import { Explainer } from './explainer.ts'
 import { refuseFixed } from './fixed.ts'
@@ -41,6 +42,7 @@ export class Serving {
   readonly #pins: Pins
   readonly table: TableOperator
   readonly explainer: Explainer
+  readonly watch: WatchOperator
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -86,6 +88,12 @@ export class Serving {
       pins: this.#pins,
       config: () => this.#config,
       standings: (service) => this.#standings({ ...this.#config, services: [service] }),
+    })
+    this.watch = new WatchOperator({
+      dataPlane,
+      identities: this.#identities,
+      config: () => this.#config,
+      version: this.#version,
     })
     if (options.storePath !== undefined)
       this.#store = new Store({

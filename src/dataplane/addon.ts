@@ -10,7 +10,9 @@ import type {
   Outcome,
   RowBatch,
   TableSizes,
+  Taken,
   Traffic,
+  WatchOptions,
 } from './dataplane.ts'
 
 /** What native/src/addon.cc exports. Every call throws an Error for arguments of the wrong type or range. */
@@ -55,6 +57,9 @@ export interface AddonEngine {
   useUplinks(names: readonly string[]): void
   stop(): void
   io(): IoCounters
+  watch(options: WatchOptions): number
+  take(watch: number, most: number): Taken
+  unwatch(watch: number): void
 }
 
 type BothWays = { readonly in: Traffic; readonly out: Traffic }

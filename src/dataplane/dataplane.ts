@@ -108,6 +108,38 @@ export interface DataPlane extends Engine {
   stop(): void
   /** Counted since `start`; all zero when stopped. */
   io(): IoCounters
+  /**
+   * Begins to copy the packets that match, as they arrive and leave, and returns the watch's number. Throws E_INPUT
+   * when four are at work. What matches takes the slow path until `unwatch` or `stop`.
+   */
+  watch(options: WatchOptions): number
+  /** What has been copied, at most `most` bytes of it. */
+  take(watch: number, most: number): Taken
+  /** Idempotent. */
+  unwatch(watch: number): void
+}
+
+export interface WatchOptions {
+  /** Ids; 0: any. */
+  readonly service: number
+  readonly container: number
+  /** The positions in REASONS that are wanted. */
+  readonly codes: Uint8Array
+  /** Clients: 16 bytes, IPv4 mapped into IPv6, and how many bits of them count. */
+  readonly source: Uint8Array
+  readonly prefix: number
+  /** Bytes of a packet kept at most, 128 at least. */
+  readonly snap: number
+  /** Packets at most, up to 65,535. */
+  readonly perSecond: number
+}
+
+export interface Taken {
+  /** src/watch/sighting.ts reads them. */
+  readonly records: Uint8Array
+  /** Ever: packets that matched, and those of them that found no room. */
+  readonly matched: number
+  readonly lost: number
 }
 
 export interface IoCounters {

@@ -14,6 +14,8 @@ import type {
   Outcome,
   RowBatch,
   TableSizes,
+  Taken,
+  WatchOptions,
 } from './dataplane.ts'
 import { type Changes, encodeUpdate } from './encode.ts'
 
@@ -132,6 +134,18 @@ class NativeDataPlane implements DataPlane {
 
   io(): IoCounters {
     return this.#engine.io()
+  }
+
+  watch(options: WatchOptions): number {
+    return explained(() => this.#engine.watch(options))
+  }
+
+  take(watch: number, most: number): Taken {
+    return explained(() => this.#engine.take(watch, most))
+  }
+
+  unwatch(watch: number): void {
+    explained(() => this.#engine.unwatch(watch))
   }
 }
 

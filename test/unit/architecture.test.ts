@@ -25,14 +25,16 @@ const TYPESCRIPT: Allowed = {
   explain: ['address', 'config', 'containers', 'entries', 'errors', 'packet', 'pipeline', 'scope', 'table'],
   store: ['entries', 'scope', 'table'],
   dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
+  watch: ['address', 'config', 'dataplane', 'errors', 'packet', 'pins', 'pipeline'],
 }
 
 const NATIVE: Allowed = {
   packet: [],
   table: ['packet'],
   pipeline: ['packet', 'table'],
-  io: ['packet', 'pipeline', 'table'],
-  fastpath: ['bpf', 'io', 'packet', 'pipeline', 'table'],
+  watch: ['packet', 'pipeline', 'table'],
+  io: ['packet', 'pipeline', 'table', 'watch'],
+  fastpath: ['bpf', 'io', 'packet', 'pipeline', 'table', 'watch'],
 }
 
 /** The same arguments give the same result anywhere: neither modules of Node nor packages. */

@@ -66,6 +66,21 @@ timespec monotonic() {
 
 uint32_t now_seconds() { return static_cast<uint32_t>(monotonic().tv_sec); }
 
+// Whether the fast path's packets are among those wanted.
+bool is_fast(const WatchFilter& filter) {
+  uint64_t codes = 0;
+  for (const Code code : {Code::kForwardPinned, Code::kForwardKnown, Code::kReplyEndpoint})
+    codes |= uint64_t{1} << static_cast<int>(code);
+  return (filter.codes & codes) != 0;
+}
+
+fast_watch watch_of(const WatchFilter& filter) {
+  return {.source = {filter.source.high, filter.source.low},
+          .mask = {filter.mask.high, filter.mask.low},
+          .service = filter.service,
+          .container = filter.container};
+}
+
 class LoadedFastPath final : public FastPath {
  public:
   LoadedFastPath(Engine& engine, const FastPathOptions& options)
@@ -96,6 +111,14 @@ class LoadedFastPath final : public FastPath {
   void invalidate(const std::unordered_set<uint32_t>& scopes) override {
     const std::lock_guard lock(mutex_);
     services_.invalidate(scopes, engine_.version());
+  }
+
+  void watch(const std::vector<WatchFilter>& filters) override {
+    const std::lock_guard lock(mutex_);
+    said_.watches = 0;
+    for (const WatchFilter& filter : filters)
+      if (is_fast(filter)) said_.watched[said_.watches++] = watch_of(filter);
+    control_.put(0, said_);
   }
 
   void use_uplinks(std::vector<std::string> names) override { use(uplinks_, std::move(names)); }
@@ -163,7 +186,8 @@ class LoadedFastPath final : public FastPath {
   const Program program_;
   Map<uint32_t, fast_control> control_;
 
-  std::mutex mutex_;  // for these six
+  std::mutex mutex_;  // for these seven
+  fast_control said_{};
   Services services_;
   std::vector<ContainerAddress> containers_;
   NeighbourMap neighbours_;
@@ -230,7 +254,11 @@ Clock::duration LoadedFastPath::time_to_wait() {
 void LoadedFastPath::beat() {
   const timespec now = monotonic();
   const auto until = std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec) + grace_;
-  control_.put(0, {static_cast<uint64_t>(std::chrono::nanoseconds(until).count()), epoch_, routes_});
+  const std::lock_guard lock(mutex_);
+  said_.until = static_cast<uint64_t>(std::chrono::nanoseconds(until).count());
+  said_.epoch = epoch_;
+  said_.routes = routes_;
+  control_.put(0, said_);
   beat_at_ = Clock::now() + kBeat;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../io/observer.h"
+#include "../watch/filter.h"
 
 namespace onehop {
 
@@ -48,6 +49,8 @@ class FastPath : public Observer {
   // Control thread: the uplinks, the bridges from now on.
   virtual void use_uplinks(std::vector<std::string> names) = 0;
   virtual void use_bridges(std::vector<std::string> names) = 0;
+  // Control thread: whose packets are to take the slow path from now on, kWatchesAtMost at the most. When it returns they do.
+  virtual void watch(const std::vector<WatchFilter>& filters) = 0;
   // Control thread: adds what the programs have counted to what the packet threads have.
   virtual void add_to(Counters& counters) const = 0;
   virtual FastPathCounters counters() const = 0;

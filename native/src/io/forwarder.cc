@@ -1,11 +1,14 @@
+// System calls: clock_gettime; those of what it opens.
 #include "forwarder.h"
 
 #include <utility>
 
+#include "clock.h"
+
 namespace onehop {
 
 Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer)
-    : engine_(engine), neighbours_(options.bridges, options.queues, observer) {
+    : engine_(engine), neighbours_(options.bridges, options.queues, observer), tap_(options.queues) {
   open_queues(options, observer);
   update();
   start_threads();
@@ -34,12 +37,19 @@ IoCounters Forwarder::counters() const {
   return sum;
 }
 
+std::shared_ptr<Watch> Forwarder::watch(const WatchOptions& options) {
+  auto watch = std::make_shared<Watch>(options, packet_threads_.size(), nanoseconds_of(CLOCK_REALTIME) -
+                                                                            nanoseconds_of(CLOCK_MONOTONIC));
+  tap_.add(watch);
+  return watch;
+}
+
 void Forwarder::open_queues(const ForwarderOptions& options, Observer* observer) {
   for (uint32_t reader = 0; reader < options.queues; reader++) {
     TunQueue tun = TunQueue::open(options.tun);
     offload_ = tun.offloads();
     packet_threads_.push_back(std::make_unique<PacketThread>(std::move(tun), engine_.attach(), neighbours_.map(),
-                                                             reader, options.spin, observer));
+                                                             tap_, reader, options.spin, observer));
   }
 }
 

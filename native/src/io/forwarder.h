@@ -9,6 +9,7 @@
 #include "../pipeline/engine.h"
 #include "neighbours.h"
 #include "packet_thread.h"
+#include "tap.h"
 #include "thread_group.h"
 
 namespace onehop {
@@ -45,6 +46,10 @@ class Forwarder {
 
   IoCounters counters() const;
 
+  // Begins to watch; until `unwatch`, or as long as the forwarder lives.
+  std::shared_ptr<Watch> watch(const WatchOptions& options);
+  void unwatch(const Watch& watch) { tap_.remove(&watch); }
+
  private:
   void open_queues(const ForwarderOptions& options, Observer* observer);
   void start_threads();
@@ -53,6 +58,7 @@ class Forwarder {
   Neighbours neighbours_;
   uint64_t followed_ = 0;  // version of the container addresses
   std::vector<std::string> offload_;
+  Tap tap_;
   std::vector<std::unique_ptr<PacketThread>> packet_threads_;
   ThreadGroup threads_;  // last: stopped before what they use is destroyed
 };

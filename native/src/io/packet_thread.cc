@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "../pipeline/verdict.h"
+#include "clock.h"
 #include "hop.h"
 #include "vnet_header.h"
 
@@ -27,6 +28,8 @@ uint32_t now_seconds() {
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return static_cast<uint32_t>(now.tv_sec);
 }
+
+uint64_t now_ns() { return nanoseconds_of(CLOCK_MONOTONIC); }
 
 bool is_v6(const Packet& packet) { return packet.data[0] >> 4 == 6; }
 
@@ -64,11 +67,12 @@ class BatchScope {
 }  // namespace
 
 PacketThread::PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map,
-                           size_t reader, std::chrono::microseconds spin, Observer* observer)
+                           Tap& tap, size_t reader, std::chrono::microseconds spin, Observer* observer)
     : tun_(std::move(tun)),
       socket_(PacketSocket::open()),
       worker_(std::move(worker)),
       map_(map),
+      tap_(tap),
       reader_(reader),
       spin_(spin),
       observer_(observer) {}
@@ -103,23 +107,43 @@ PacketThread::Batch PacketThread::forward_batch() {
 }
 
 void PacketThread::forward(Packet& packet, const NeighbourMap& neighbours) {
-  const Result result = worker_->process(packet);
-  if (result.way == Way::kNone) return;
-  write(packet, result, neighbours);
-  if (result.is_settled && observer_ != nullptr) observer_->forwarded(reader_, result, worker_->version());
+  if (tap_.is_watched()) [[unlikely]] return forward_watched(packet, neighbours);
+  leave(packet, worker_->process(packet), neighbours);
 }
 
-void PacketThread::write(Packet& packet, const Result& result, const NeighbourMap& neighbours) {
+// Never inline: what nobody watches would pay for its stack frame.
+[[gnu::noinline]] void PacketThread::forward_watched(Packet& packet, const NeighbourMap& neighbours) {
+  Times times{.read = now_ns(), .decided = 0, .written = 0};
+  const Tap::Watches& watches = tap_.acquire(reader_);
+  for (const auto& watch : watches) watch->arrived(reader_, packet);
+  const Result result = worker_->process(packet);
+  times.decided = now_ns();
+  const Departure departure = leave(packet, result, neighbours);
+  times.written = now_ns();
+  for (const auto& watch : watches) watch->left(reader_, packet, result, departure, times);
+  tap_.release(reader_);
+}
+
+Departure PacketThread::leave(Packet& packet, const Result& result, const NeighbourMap& neighbours) {
+  if (result.way == Way::kNone) return {};
+  const Departure departure = write(packet, result, neighbours);
+  if (result.is_settled && observer_ != nullptr) observer_->forwarded(reader_, result, worker_->version());
+  return departure;
+}
+
+Departure PacketThread::write(Packet& packet, const Result& result, const NeighbourMap& neighbours) {
   const bool is_to_container = result.way == Way::kContainer;
   const Neighbour* neighbour = is_to_container ? neighbours.find(result.container, is_v6(packet)) : nullptr;
   if (neighbour && fits(packet, result.length, *neighbour)) {
     const int error = socket_.write(buffer_, packet, result.length, *neighbour);
     (error ? counts_.bridge_write_errors : counts_.bridge_writes).add_one();
-    return;
+    return {Left::kBridge, static_cast<uint8_t>(error)};
   }
   if (is_to_container) counts_.tun_writes.add_one();
   if (is_rewritten(result)) give_back_hop(packet.data);
-  if (tun_.write(buffer_, packet, result.length) != 0) counts_.tun_write_errors.add_one();
+  const int error = tun_.write(buffer_, packet, result.length);
+  if (error != 0) counts_.tun_write_errors.add_one();
+  return {Left::kTun, static_cast<uint8_t>(error)};
 }
 
 // The next packet of a conversation often comes sooner than a sleeping thread would wake up.

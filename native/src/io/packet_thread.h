@@ -12,6 +12,7 @@
 #include "packet_socket.h"
 #include "published.h"
 #include "signal_event.h"
+#include "tap.h"
 #include "tun.h"
 
 namespace onehop {
@@ -33,8 +34,8 @@ class PacketThread {
     Count tun_writes;  // in place of a bridge write: no neighbour, or too large for the way to it
   };
 
-  // `reader`: this thread's number among the map's readers. `observer`: may be null.
-  PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map, size_t reader,
+  // `reader`: this thread's number among the readers of the map and of the tap. `observer`: may be null.
+  PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map, Tap& tap, size_t reader,
                std::chrono::microseconds spin, Observer* observer);
 
   // Until `stop` is raised or the TUN is deleted.
@@ -52,13 +53,16 @@ class PacketThread {
   };
   Batch forward_batch();
   void forward(Packet& packet, const NeighbourMap& neighbours);
-  void write(Packet& packet, const Result& result, const NeighbourMap& neighbours);
+  void forward_watched(Packet& packet, const NeighbourMap& neighbours);
+  Departure leave(Packet& packet, const Result& result, const NeighbourMap& neighbours);
+  Departure write(Packet& packet, const Result& result, const NeighbourMap& neighbours);
   bool may_spin(bool is_busy);
 
   TunQueue tun_;
   PacketSocket socket_;
   std::unique_ptr<Worker> worker_;
   Published<NeighbourMap>& map_;
+  Tap& tap_;
   const size_t reader_;
   const std::chrono::nanoseconds spin_;
   Observer* const observer_;

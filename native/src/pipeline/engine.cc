@@ -30,7 +30,7 @@ struct Tables {
   DistributionTable table;
   FlowTable flows;
   FragmentTable fragments;
-  ErrorBudget errors;
+  SecondBudget errors{kErrorsPerSecond};
   TurnCounters turns;
 };
 

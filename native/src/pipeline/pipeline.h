@@ -18,7 +18,7 @@ struct PipelineState {
   DistributionTable& table;
   FlowTable& flows;
   FragmentTable& fragments;
-  ErrorBudget& errors;
+  SecondBudget& errors;
   TurnCounters& turns;
   PendingTally& tally;
   uint32_t now;  // seconds

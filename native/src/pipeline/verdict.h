@@ -45,6 +45,8 @@ enum class Code : uint8_t {
 constexpr bool is_forward(Code code) { return code <= Code::kForwardFragment; }
 constexpr bool is_reply(Code code) { return code >= Code::kReplyEndpoint && code <= Code::kReplyFragment; }
 
+constexpr bool is_quoted(Code code) { return code == Code::kForwardQuoted || code == Code::kReplyQuoted; }
+
 constexpr bool is_pass(Code code) { return code >= Code::kPassNotOurs && code <= Code::kPassUnknownFlow; }
 
 struct VerdictReason {

@@ -84,6 +84,11 @@ export class Daemon {
     return this.#host.attempt([...this.#onehop, command, ...argv, '--socket', this.#socket])
   }
 
+  /** The same for one that goes on. */
+  startAsking(command: string, ...argv: readonly string[]): Running {
+    return this.#host.start([...this.#onehop, command, ...argv, '--socket', this.#socket])
+  }
+
   /** What `onehop status --json` prints. */
   async status<Status>(): Promise<Status> {
     const { code, stdout, stderr } = await this.ask('status', '--json')
