@@ -108,7 +108,8 @@ const CHANGES: readonly Change[] = [
   },
   {
     title: 'a health check that fails',
-    settings: { health: { type: 'tcp', port: 8080, interval: '50ms', timeout: '40ms', fall: 1 } },
+    // A killed server refuses at once; patient, so that no check fails because the machine is busy.
+    settings: { health: { type: 'tcp', port: 8080, interval: '50ms', timeout: '10s', fall: 1 } },
     async act(_lab, daemon, old) {
       old.server.kill()
       return await timeLogged(daemon, 'container is down')
