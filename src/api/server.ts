@@ -11,17 +11,25 @@ import { RECORD_TYPE } from './table.ts'
 /** A request is a few lines and, at most, some names. */
 const LARGEST_BODY_BYTES = 64 * 1024
 const LONGEST_REQUEST_MS = 5_000
+/** How often it is looked for requests that take longer, and for connections that say nothing. */
+const LOOK_MS = 1_000
+const LONGEST_IDLE_MS = 5_000
+/** Whoever opens more is closed at once. A connection that is served costs some 20 KB. */
+export const MOST_CONNECTIONS = 128
 
 /** All routes on a server that does not listen yet. `onDefect`: an error that no request may cause. */
 export function createServer(source: ApiSource, onDefect: (error: unknown) => void): FastifyInstance {
   const server = fastify({
     bodyLimit: LARGEST_BODY_BYTES,
     requestTimeout: LONGEST_REQUEST_MS,
+    keepAliveTimeout: LONGEST_IDLE_MS,
+    http: { headersTimeout: LONGEST_REQUEST_MS, connectionsCheckingInterval: LOOK_MS },
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     frameworkErrors: (error, _, reply) => sendProblem(reply, problemOf(error)),
     clientErrorHandler: refuseBytes,
   })
+  server.server.maxConnections = MOST_CONNECTIONS
   server.removeAllContentTypeParsers()
   server.addContentTypeParser(JSON_TYPE, { parseAs: 'string' }, server.getDefaultJsonParser('error', 'error'))
   server.addContentTypeParser(RECORD_TYPE, { parseAs: 'buffer' }, (_, body, done) => done(null, body))
@@ -73,9 +81,13 @@ const STATUS_OF: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 }
 
-/** What was sent is no HTTP, or not in time: there is no request to answer, only a socket. */
+/**
+ * What was sent is no HTTP, or not in time: there is no request to answer, only a socket. What follows a connection's last
+ * request is nobody's business: the answer to that closes it.
+ */
 function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy()
+  if (error.code === 'HPE_CLOSED_CONNECTION') return
+  if (!socket.writable || error.code === 'ECONNRESET' || isBeingAnswered(socket)) return void socket.destroy()
   const status = STATUS_OF[error.code ?? ''] ?? 400
   const problem = makeProblem(status, `${error.code}; expected an HTTP request`, 'E_USAGE')
   const body = JSON.stringify(problem)
@@ -84,3 +96,7 @@ function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
       `content-length: ${body.length}\r\n\r\n${body}`,
   )
 }
+
+/** A refusal in the middle of an answer would become part of it. Node's own handler looks there too (_http_server.js). */
+const isBeingAnswered = (socket: Socket & { _httpMessage?: { _headerSent?: boolean } }): boolean =>
+  socket._httpMessage?._headerSent === true

@@ -5,64 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { afterEach, beforeEach } from 'node:test'
 import type { Api } from '../../src/api/api.ts'
-import { parseConfig } from '../../src/config/load.ts'
 import { ContainerList } from '../../src/containers/container-list.ts'
-import { buildStatus } from '../../src/daemon/status.ts'
-import { Identities } from '../../src/pipeline/identities.ts'
-import { codeOf } from '../../src/pipeline/outcome.ts'
-import { REASONS } from '../../src/pipeline/verdict.ts'
 import { serveSource } from '../support/api.ts'
 import { onehop } from '../support/cli.ts'
-
-const CONFIG = parseConfig(
-  `version: 1
-interfaces: {tun: t0, bridges: [br0]}
-services:
-  - {name: web, addresses: [203.0.113.10, "2001:db8:53::10"], ports: [80/tcp->8080, 53/udp], containers: [{name: a, address: 10.0.0.1, address6: "fd00::1"}], quota: 50}
-  - {name: all, addresses: [203.0.113.11], ports: all, containers: [{name: a, address: 10.0.0.1, address6: "fd00::1"}]}
-`,
-  'c.yaml',
-)
-
-function exampleStatus() {
-  const identities = new Identities()
-  const [web, a] = [identities.service('web'), identities.container('a')]
-  const known = codeOf('forward', 'known')
-  const traffic = { packets: 3, bytes: 180 }
-  const none = { packets: 0, bytes: 0 }
-  return buildStatus({
-    version: '0.1.0',
-    pid: 7,
-    upSeconds: 60,
-    routes: true,
-    config: CONFIG,
-    identities,
-    counters: {
-      received: traffic,
-      reasons: REASONS.map((_, code) => (code === known ? traffic : none)),
-      services: new Map([[web, { in: traffic, out: none }]]),
-      containers: new Map([[a, { in: traffic, out: none }]]),
-      table: { entries: 1, capacity: 10, probation: 1, moved: 0, full: 0, overQuota: 0, expired: 0 },
-      scopes: new Map([[identities.scope('service web'), 40]]),
-    },
-    store: { state: 'off' },
-    io: {
-      tunReadErrors: 0,
-      tunWriteErrors: 0,
-      bridgeWrites: 3,
-      bridgeWriteErrors: 0,
-      tunWrites: 0,
-      neighboursResolved: 1,
-      neighboursWanted: 2,
-      queues: 1,
-      offload: ['tso4'],
-      fastpath: { state: 'off', uplinks: 0, ports: 0, sources: 0, full: 0 },
-    },
-    stateOf: () => 'draining',
-    sources: [],
-    problems: [],
-  })
-}
+import { EXAMPLE, exampleStatus } from '../support/example-status.ts'
 
 let folder = ''
 let path = ''
@@ -82,10 +28,10 @@ const serve = async () => {
   api = await serveSource(path, {
     status: exampleStatus,
     containers: {
-      list: () => list.standings(CONFIG),
-      drain: (names, deadlineMs) => list.drain(CONFIG, names, deadlineMs),
-      undrain: (names) => list.undrain(CONFIG, names),
-      weigh: (names, weight) => list.weigh(CONFIG, names, weight),
+      list: () => list.standings(EXAMPLE),
+      drain: (names, deadlineMs) => list.drain(EXAMPLE, names, deadlineMs),
+      undrain: (names) => list.undrain(EXAMPLE, names),
+      weigh: (names, weight) => list.weigh(EXAMPLE, names, weight),
     },
   })
 }
