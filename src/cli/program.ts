@@ -31,6 +31,7 @@ const COMMANDS = [
   'check',
   'replay',
   'man',
+  'completion',
 ] as const
 
 /** Runs one command line to its end and returns the exit code. Never throws. */
