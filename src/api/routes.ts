@@ -3,6 +3,7 @@ import { readVersion } from '../version.ts'
 import { containerRoutes } from './containers.ts'
 import { explainRoute } from './explain.ts'
 import { describeApi, type OpenApi } from './openapi.ts'
+import { ratesRoute } from './rates.ts'
 import { type Route, route } from './route.ts'
 import { statusRoute } from './status.ts'
 import { tableRoutes } from './table.ts'
@@ -31,5 +32,6 @@ export const ROUTES: readonly Route[] = [
   ...tableRoutes,
   explainRoute,
   ...watchRoutes,
+  ratesRoute,
   documentRoute,
 ]

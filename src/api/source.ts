@@ -2,6 +2,7 @@ import type { TableOperator } from '../entries/operator.ts'
 import type { WatchOperator } from '../watch/operator.ts'
 import type { ContainersSource } from './containers.ts'
 import type { ExplainSource } from './explain.ts'
+import type { RatesSource } from './rates.ts'
 import type { Status } from './status.ts'
 
 /** What the API may ask of the daemon; handlers of routes get it. */
@@ -13,5 +14,6 @@ export interface ApiSource {
   >
   readonly explainer: ExplainSource
   readonly watch: Pick<WatchOperator, 'capture' | 'trace'>
+  readonly rates: RatesSource
   status(): Status
 }

@@ -22,6 +22,7 @@ const COMMANDS = [
   'run',
   'routes',
   'status',
+  'top',
   'containers',
   'table',
   'explain',

@@ -17,6 +17,7 @@ import { StandingNetwork } from '../network/standing.ts'
 import { Pins } from '../pins.ts'
 import { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
+import { RateMeter } from '../rates/meter.ts'
 import { scopesOf } from '../scope.ts'
 import { Store } from '../store/store.ts'
 import { readVersion } from '../version.ts'
@@ -43,6 +44,7 @@ export class Serving {
   readonly table: TableOperator
   readonly explainer: Explainer
   readonly watch: WatchOperator
+  readonly rates: RateMeter
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -94,6 +96,15 @@ export class Serving {
       identities: this.#identities,
       config: () => this.#config,
       version: this.#version,
+    })
+    this.rates = new RateMeter({
+      version: this.#version,
+      dataPlane,
+      identities: this.#identities,
+      config: () => this.#config,
+      stateOf: () => stateIn(this.#conditions()),
+      upSeconds: () => this.#upSeconds,
+      problems: () => this.#problems.length,
     })
     if (options.storePath !== undefined)
       this.#store = new Store({
@@ -202,6 +213,7 @@ export class Serving {
 
   async close(): Promise<void> {
     clearTimeout(this.#due)
+    this.rates.close()
     this.#discovery.close()
     this.#health.close()
     this.#list.close()
@@ -254,24 +266,29 @@ export class Serving {
     if (expired > 0) this.#log.debug({ expired }, 'forgot idle sources')
   }
 
+  get #upSeconds(): number {
+    return nowSeconds() - this.#startedSeconds
+  }
+
+  get #problems(): readonly string[] {
+    const { failure } = this.#network
+    return [...(failure === undefined ? [] : [failure]), ...this.#discovery.problems]
+  }
+
   status(): Status {
-    const conditions = this.#conditions()
     return buildStatus({
       version: this.#version,
       pid: process.pid,
-      upSeconds: nowSeconds() - this.#startedSeconds,
+      upSeconds: this.#upSeconds,
       routes: this.#options.routes,
       config: this.#config,
       identities: this.#identities,
       counters: this.#dataPlane.counters(),
       store: this.#store?.status() ?? { state: 'off' },
       io: this.#dataPlane.io(),
-      stateOf: (container) => conditions.get(container)?.state ?? 'ready',
+      stateOf: stateIn(this.#conditions()),
       sources: this.#discovery.status(),
-      problems: [
-        ...(this.#network.failure === undefined ? [] : [this.#network.failure]),
-        ...this.#discovery.problems,
-      ],
+      problems: this.#problems,
     })
   }
 
@@ -350,5 +367,10 @@ export class Serving {
     this.#publish()
   }
 }
+
+const stateIn =
+  (conditions: Conditions) =>
+  (container: string): ContainerState =>
+    conditions.get(container)?.state ?? 'ready'
 
 type KnownChange = ContainerChange & { readonly knownMs: number }

@@ -81,7 +81,12 @@ export class Daemon {
 
   /** Runs a command of the CLI that asks this daemon. */
   ask(command: string, ...argv: readonly string[]): Promise<Output> {
-    return this.#host.attempt([...this.#onehop, command, ...argv, '--socket', this.#socket])
+    return this.#host.attempt(this.commandLine(command, ...argv))
+  }
+
+  /** Such a command, to be run in the host's namespace. */
+  commandLine(command: string, ...argv: readonly string[]): readonly string[] {
+    return [...this.#onehop, command, ...argv, '--socket', this.#socket]
   }
 
   /** The same for one that goes on. */
