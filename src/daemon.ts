@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { serveApi } from './api/api.ts'
+import { serveTcp } from './api/tcp.ts'
 import { messageOf } from './daemon/message.ts'
 import { Opened } from './daemon/opened.ts'
 import type { DaemonOptions } from './daemon/options.ts'
@@ -59,10 +60,13 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   serving.startFollowing()
   opened.onClose(() => serving.stopFollowing())
 
-  const api = await serveApi(socketPath, serving, (error) =>
-    log.error({ error: messageOf(error) }, 'API: a defect'),
-  )
+  const onDefect = (error: unknown) => log.error({ error: messageOf(error) }, 'API: a defect')
+  const api = await serveApi(socketPath, serving, onDefect)
   opened.onClose(() => api.close())
+  if (config.api !== undefined) {
+    const tcp = await serveTcp(config.api, serving, onDefect)
+    opened.onClose(() => tcp.close())
+  }
 
   if (config.metrics !== undefined) {
     const metrics = await serveMetrics(config.metrics, () => serving.status())

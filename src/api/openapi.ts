@@ -34,7 +34,9 @@ export function describeApi(routes: readonly Route[], version: string): OpenApi 
     },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: components },
+    components: { schemas: components, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    // The control socket asks for none.
+    security: [{ token: [] }, {}],
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ServerOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { oneLine } from '../config/issue.ts'
@@ -14,16 +15,21 @@ const LONGEST_REQUEST_MS = 5_000
 /** How often it is looked for requests that take longer, and for connections that say nothing. */
 const LOOK_MS = 1_000
 const LONGEST_IDLE_MS = 5_000
+const BOUNDS = { headersTimeout: LONGEST_REQUEST_MS, connectionsCheckingInterval: LOOK_MS }
 /** Whoever opens more is closed at once. A connection that is served costs some 20 KB. */
 export const MOST_CONNECTIONS = 128
 
 /** All routes on a server that does not listen yet. `onDefect`: an error that no request may cause. */
-export function createServer(source: ApiSource, onDefect: (error: unknown) => void): FastifyInstance {
+export function createServer(
+  source: ApiSource,
+  onDefect: (error: unknown) => void,
+  https?: ServerOptions,
+): FastifyInstance {
   const server = fastify({
     bodyLimit: LARGEST_BODY_BYTES,
     requestTimeout: LONGEST_REQUEST_MS,
     keepAliveTimeout: LONGEST_IDLE_MS,
-    http: { headersTimeout: LONGEST_REQUEST_MS, connectionsCheckingInterval: LOOK_MS },
+    ...(https === undefined ? { http: BOUNDS } : { https: { ...BOUNDS, ...https } }),
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     frameworkErrors: (error, _, reply) => sendProblem(reply, problemOf(error)),
@@ -73,7 +79,7 @@ function sendBytes(reply: FastifyReply, type: string, { content, headers }: Byte
     .send(body)
 }
 
-const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>
+export const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>
   reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem))
 
 const STATUS_OF: Readonly<Record<string, number>> = {

@@ -1,22 +1,9 @@
-import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
-import type { Command } from 'commander'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { PROBLEM_TYPE, type Problem } from '../api/problem.ts'
-import { CONFIG_DEFAULTS } from '../config/defaults.ts'
 import { OnehopError } from '../errors.ts'
-import { RUN_DIR, socketPathOf } from './run-dir.ts'
+import { type DaemonOptions, type Reach, reachDaemon, remedyOf } from './reach.ts'
 
-export interface DaemonOptions {
-  readonly socket?: string
-  readonly runDir: string
-  readonly tun: string
-}
-
-/** The options by which a command finds the running daemon. */
-export const addDaemonOptions = (command: Command): Command =>
-  command
-    .option('--tun <name>', 'the daemon of this TUN interface', CONFIG_DEFAULTS.tun)
-    .option('--run-dir <path>', "the daemon's run directory", RUN_DIR)
-    .option('--socket <path>', "the daemon's control socket (default: <run-dir>/<tun>.sock)")
+export { addDaemonOptions, type DaemonOptions } from './reach.ts'
 
 const TIMEOUT_MS = 5_000
 /** 10,000 services with their counters are some megabytes. */
@@ -41,16 +28,17 @@ export const askDaemonForBytes = (options: DaemonOptions, path: string, body: un
   ask(options, path, body, TIMEOUT_MS)
 
 async function ask(options: DaemonOptions, path: string, body: unknown, patienceMs: number) {
-  const socketPath = options.socket ?? socketPathOf(options.runDir, options.tun)
-  const answer = await send(socketPath, path, body, patienceMs).catch((cause: NodeJS.ErrnoException) => {
-    throw new OnehopError('E_DAEMON', `${socketPath}: ${cause.code ?? cause.message}: ${remedyOf(cause)}`, {
-      cause,
-    })
+  const reach = reachDaemon(options)
+  const answer = await send(reach, path, body, patienceMs).catch((cause: NodeJS.ErrnoException) => {
+    throw unreachable(reach, cause)
   })
-  const asked = `${socketPath}: ${body === undefined ? 'GET' : 'POST'} ${path}`
+  const asked = `${reach.name}: ${body === undefined ? 'GET' : 'POST'} ${path}`
   if (answer.status !== 200) throw refusalOf(answer, asked)
   return { ...answer, asked }
 }
+
+const unreachable = ({ name }: Reach, cause: NodeJS.ErrnoException): OnehopError =>
+  new OnehopError('E_DAEMON', `${name}: ${cause.code ?? cause.message}: ${remedyOf(cause)}`, { cause })
 
 /** An answer that goes on. `signal` ends it, which is no error then. Throws as askDaemon does. */
 export async function openDaemonStream(
@@ -58,18 +46,20 @@ export async function openDaemonStream(
   path: string,
   signal: AbortSignal,
 ): Promise<AsyncIterable<Buffer>> {
-  const socketPath = options.socket ?? socketPathOf(options.runDir, options.tun)
+  const reach = reachDaemon(options)
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    request({ socketPath, path, agent: false, signal }, resolve).on('error', reject).end()
+    const { at, headers } = reach
+    reach
+      .request({ ...at, path, headers, agent: false, signal }, resolve)
+      .on('error', reject)
+      .end()
   }).catch((cause: NodeJS.ErrnoException) => {
-    throw new OnehopError('E_DAEMON', `${socketPath}: ${cause.code ?? cause.message}: ${remedyOf(cause)}`, {
-      cause,
-    })
+    throw unreachable(reach, cause)
   })
   const { statusCode: status = 0, headers } = answer
   if (status === 200) return answer
   const bytes = Buffer.concat(await answer.toArray())
-  throw refusalOf({ status, headers, bytes }, `${socketPath}: GET ${path}`)
+  throw refusalOf({ status, headers, bytes }, `${reach.name}: GET ${path}`)
 }
 
 function readJson(text: string, asked: string): unknown {
@@ -91,25 +81,19 @@ function refusalOf({ status, headers, bytes }: Answer, asked: string): OnehopErr
     : new OnehopError('E_DAEMON', `${answers}: ${detail}`)
 }
 
-function remedyOf({ code }: NodeJS.ErrnoException): string {
-  if (code === 'EACCES') return 'not allowed to ask the daemon; expected root or its group'
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') return 'no daemon answers here; is onehop run at work?'
-  return 'the daemon does not answer as it should'
-}
-
 interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly bytes: Buffer
 }
 
-function send(socketPath: string, path: string, body: unknown, patienceMs: number): Promise<Answer> {
+function send(reach: Reach, path: string, body: unknown, patienceMs: number): Promise<Answer> {
   const method = body === undefined ? 'GET' : 'POST'
   const type = body instanceof Uint8Array ? 'application/octet-stream' : 'application/json'
-  const headers = body === undefined ? {} : { 'content-type': type }
+  const headers = { ...reach.headers, ...(body === undefined ? {} : { 'content-type': type }) }
   return new Promise((resolve, reject) => {
-    const options = { socketPath, path, method, headers, timeout: patienceMs, agent: false }
-    const asking = request(options, (answer) => {
+    const options = { ...reach.at, path, method, headers, timeout: patienceMs, agent: false }
+    const asking = reach.request(options, (answer) => {
       const chunks: Buffer[] = []
       let length = 0
       answer.on('data', (chunk: Buffer) => {

@@ -23,6 +23,10 @@ const SERVICE_FLAGS = [
   'queues',
   'spin',
   'metrics',
+  'api',
+  'apiTokenFile',
+  'apiCert',
+  'apiKey',
   'docker',
   'fastpath',
 ] as const
@@ -49,6 +53,10 @@ export const addConfigOptions = (command: Command): Command =>
     .option('--queues <count>', 'TUN queues, one thread each (default: 1)')
     .option('--spin <time>', 'how long a thread looks again before it sleeps, 0 for never (default: 50us)')
     .option('--metrics <address:port>', 'where Prometheus may ask for metrics, such as 127.0.0.1:9464')
+    .option('--api <address:port>', 'where the API is served besides the control socket')
+    .option('--api-token-file <file>', 'the token that whoever asks there has to bring')
+    .option('--api-cert <file>', 'its TLS certificate, PEM; only loopback addresses need none')
+    .option('--api-key <file>', 'the key of that, PEM')
     .option('--no-hairpin', 'containers and the host itself do not call the service')
     .option(
       '--fastpath <mode>',

@@ -18,6 +18,8 @@ export interface Config {
   readonly dataplane: DataPlaneConfig
   /** Where metrics are served; undefined: nowhere. */
   readonly metrics: ListenConfig | undefined
+  /** Where the API is served besides the control socket; undefined: nowhere. */
+  readonly api: ApiConfig | undefined
   /** Serve what containers' labels describe; undefined: do not look at them. */
   readonly docker: { readonly socket: string } | undefined
   readonly services: readonly ServiceConfig[]
@@ -54,6 +56,14 @@ export interface ListenConfig {
   /** As people write it: `127.0.0.1`, `::1`. */
   readonly host: string
   readonly port: number
+}
+
+export interface ApiConfig {
+  readonly listen: ListenConfig
+  /** Absolute, as the next two. */
+  readonly tokenFile: string
+  /** Undefined only for a loopback address. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
 }
 
 export interface DataPlaneConfig {

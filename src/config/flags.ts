@@ -17,6 +17,10 @@ export interface ServiceFlags {
   readonly queues?: string
   readonly spin?: string
   readonly metrics?: string
+  readonly api?: string
+  readonly apiTokenFile?: string
+  readonly apiCert?: string
+  readonly apiKey?: string
   /** True: --docker without a socket. */
   readonly docker?: string | true
   /** False: --no-hairpin. */
@@ -34,6 +38,7 @@ export function configFromFlags(flags: ServiceFlags): Config {
     interfaces: readInterfaces(flags, draft),
     dataplane: readDataPlane(flags, draft),
     ...(flags.metrics === undefined ? {} : { metrics: draft.from('--metrics', ['metrics'], flags.metrics) }),
+    ...(flags.api === undefined ? {} : { api: readApi(flags, draft) }),
     ...(flags.hairpin === false ? { hairpin: 'off' } : {}),
     ...(flags.docker === undefined ? {} : { docker: readDocker(flags.docker, draft) }),
     services: isByLabels ? [] : [readService(flags, draft)],
@@ -53,6 +58,22 @@ function requireService({ service, bridge, container }: ServiceFlags, draft: Dra
 
 const readDocker = (docker: string | true, draft: Draft): Record<string, unknown> =>
   docker === true ? {} : { socket: draft.from('--docker', ['docker', 'socket'], docker) }
+
+/** A certificate without its key, or the other way round, is told by the schema. */
+function readApi(
+  { api, apiTokenFile, apiCert, apiKey }: ServiceFlags,
+  draft: Draft,
+): Record<string, unknown> {
+  const tls = {
+    cert: draft.from('--api-cert', ['api', 'tls', 'cert'], apiCert),
+    key: draft.from('--api-key', ['api', 'tls', 'key'], apiKey),
+  }
+  return {
+    listen: draft.from('--api', ['api', 'listen'], api),
+    tokenFile: draft.from('--api-token-file', ['api', 'tokenFile'], apiTokenFile),
+    ...(apiCert === undefined && apiKey === undefined ? {} : { tls }),
+  }
+}
 
 const isConfig = (config: Config | readonly Issue[]): config is Config => !Array.isArray(config)
 

@@ -23,6 +23,7 @@ export function validateConfig(value: unknown): Config | readonly Issue[] {
     ...frame.data,
     key: frame.data.key,
     metrics: frame.data.metrics,
+    api: frame.data.api,
     docker: frame.data.docker,
     services: services.map(({ service }) => service),
   }

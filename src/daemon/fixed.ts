@@ -10,6 +10,7 @@ export function refuseFixed(current: Config, next: Config): void {
     store: config.store,
     dataplane: config.dataplane,
     metrics: config.metrics,
+    api: config.api,
   })
   const before = Object.entries(fixed(current))
   const after = Object.values(fixed(next))

@@ -46,6 +46,7 @@ test('reads every field and fills in what is left out', () => {
     key: undefined,
     docker: undefined,
     metrics: undefined,
+    api: undefined,
     unserved: 'reject',
     hairpin: {
       alias4: { address: 'f0000000', length: 4 },

@@ -4,6 +4,7 @@ import { CONFIG_DEFAULTS } from '../defaults.ts'
 import { DOCKER_SOCKET, socketPath } from '../sources.ts'
 import { integer, list, mapping, oneOf, text } from '../values.ts'
 import { aliasPrefix, interfaceName, listen, prefix } from './addresses.ts'
+import { api } from './api.ts'
 import { table } from './table.ts'
 import { MS_US, time } from './times.ts'
 
@@ -66,6 +67,7 @@ export const frameSchema = mapping({
   store: store.optional(),
   dataplane: dataplane.prefault({}),
   metrics: listen.optional(),
+  api: api.optional(),
   docker: mapping({ socket: socketPath.prefault(DOCKER_SOCKET) }).optional(),
   services: list(z.unknown(), 'a list of services'),
 })
