@@ -22,8 +22,8 @@ Examples:
   onehop top --once | head -20
   onehop top --once --json
 
-Keys: q quits, Tab shows one section after the other, left and right choose the order, p pauses, ? helps. --once and what it
-prints take some seconds: sources are hot by what they send between two walks of the table.`
+Keys: q quits, Tab shows one section after the other, left and right choose the order, p pauses, ? helps. --once takes
+some seconds: sources are hot by what they send between two walks of the table.`
 
 export function addTopCommand(program: Command, context: CliContext): void {
   addDaemonOptions(program.command('top').description('watch services, containers, hot sources and verdicts'))

@@ -37,17 +37,19 @@ export class RateMeter {
 
   /** The first answer takes a second. */
   async read(sort: Sort, limit: number): Promise<Rates> {
-    if (this.#session === undefined || this.#session.isOver) this.#session = new Session(this.#options)
+    this.#session ??= new Session(this.#options, () => this.close())
     return this.#session.read(sort, limit)
   }
 
   close(): void {
     this.#session?.close()
+    this.#session = undefined
   }
 }
 
 class Session {
   readonly #options: MeterOptions
+  readonly #onUnwatched: () => void
   readonly #walk: HotSourceWalk
   readonly #timer: NodeJS.Timeout
   readonly #first: Promise<void>
@@ -57,10 +59,11 @@ class Session {
   #hot: HotSources = { isMeasured: false, intervalMs: 0, sources: [] }
   #walkTimer: NodeJS.Timeout | undefined
   #askedMs = performance.now()
-  isOver = false
+  #isOver = false
 
-  constructor(options: MeterOptions) {
+  constructor(options: MeterOptions, onUnwatched: () => void) {
     this.#options = options
+    this.#onUnwatched = onUnwatched
     this.#before = this.#after = this.#take()
     const { capacity } = this.#after.counters.table
     this.#walk = new HotSourceWalk(options.dataPlane, capacity, () => randomInt(2 ** 32))
@@ -99,7 +102,7 @@ class Session {
   }
 
   close(): void {
-    this.isOver = true
+    this.#isOver = true
     clearInterval(this.#timer)
     clearTimeout(this.#walkTimer)
     this.#walk.close()
@@ -111,7 +114,7 @@ class Session {
 
   #step(): void {
     if (performance.now() - this.#askedMs > WATCHED_MS) {
-      this.close()
+      this.#onUnwatched()
       return
     }
     this.#before = this.#after
@@ -124,7 +127,7 @@ class Session {
   async #walkOn(): Promise<void> {
     const { entries } = this.#after.counters.table
     this.#hot = await this.#walk.walk(entries)
-    if (!this.isOver) this.#walkTimer = setTimeout(() => this.#walkOn(), WALK_MS).unref()
+    if (!this.#isOver) this.#walkTimer = setTimeout(() => this.#walkOn(), WALK_MS).unref()
   }
 
   #services(between: Between): readonly ServiceRates[] {
