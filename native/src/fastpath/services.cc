@@ -63,6 +63,18 @@ std::vector<uint64_t> shape_of(const Service& service) {
   return shape;
 }
 
+// All of a service's ends of one kind, with the generation of its sources.
+template <typename Kind>
+int put_all(std::vector<std::pair<fast_end, Kind>>& standing, Ends<Kind>& ends, uint32_t generation,
+            uint32_t version) {
+  int error = 0;
+  for (auto& [end, kind] : standing) {
+    kind.generation = generation;
+    error |= ends.put(end, kind, version);
+  }
+  return error;
+}
+
 }  // namespace
 
 Services::Standing Services::build(std::shared_ptr<const Service> service) {
@@ -158,27 +170,11 @@ uint16_t Services::port_of(uint32_t service, uint32_t container) const {
 void Services::write(Standing& standing, uint32_t version) {
   standing.is_written = true;
   standing.generation = standing.is_fast ? version : 0;
-  if (write_fronts(standing, version) == 0 && write_endpoints(standing, version) == 0) return;
+  if (put_all(standing.fronts, fronts_, standing.generation, version) == 0 &&
+      put_all(standing.endpoints, endpoints_, standing.generation, version) == 0)
+    return;
   standing.generation = 0;
-  write_fronts(standing, version);
-}
-
-int Services::write_fronts(Standing& standing, uint32_t version) {
-  int error = 0;
-  for (auto& [end, front] : standing.fronts) {
-    front.generation = standing.generation;
-    error |= fronts_.put(end, front, version);
-  }
-  return error;
-}
-
-int Services::write_endpoints(Standing& standing, uint32_t version) {
-  int error = 0;
-  for (auto& [end, endpoint] : standing.endpoints) {
-    endpoint.generation = standing.generation;
-    error |= endpoints_.put(end, endpoint, version);
-  }
-  return error;
+  put_all(standing.fronts, fronts_, standing.generation, version);
 }
 
 }  // namespace onehop

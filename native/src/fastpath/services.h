@@ -46,8 +46,6 @@ class Services {
   void count_scopes(const Service& service, int change);
   bool is_plain(const Service& service, const Aliases& aliases) const;
   void write(Standing& standing, uint32_t version);
-  int write_fronts(Standing& standing, uint32_t version);
-  int write_endpoints(Standing& standing, uint32_t version);
 
   Ends<fast_front> fronts_;
   Ends<fast_endpoint> endpoints_;
