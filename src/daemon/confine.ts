@@ -1,11 +1,6 @@
+import { CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON } from '../capabilities.ts'
 import type { Config } from '../config/config.ts'
 import { loadAddon } from '../dataplane/addon.ts'
-
-/** Numbers of linux/capability.h. */
-const CAP_NET_ADMIN = 12
-const CAP_NET_RAW = 13
-const CAP_PERFMON = 38
-const CAP_BPF = 39
 
 /** Without CAP_PERFMON the verifier refuses what it would have to mask against Spectre (kernel/bpf/verifier.c, sanitize_ptr_alu). */
 const FAST_PATH = [CAP_BPF, CAP_PERFMON]

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { CAP_NET_ADMIN, hasCapability } from '../capabilities.ts'
 import { type AcceptChain, readAcceptChains } from './accepts.ts'
 import { type Command, outputOf, runCommand, tryCommand } from './command.ts'
 import { type Journal, readJournals } from './journal.ts'
@@ -171,14 +172,4 @@ const procSysctls: Sysctls = {
       return []
     }
   },
-}
-
-/** Bit numbers of capabilities(7). */
-export const CAP_NET_ADMIN = 12
-export const CAP_NET_RAW = 13
-
-/** Whether this process's effective set has it. */
-export function hasCapability(bit: number): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'
-  return ((BigInt(`0x${effective}`) >> BigInt(bit)) & 1n) === 1n
 }
