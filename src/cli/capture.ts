@@ -1,10 +1,9 @@
-import type { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import { OnehopError } from '../errors.ts'
 import { openDaemonStream } from './ask.ts'
 import { BlockReader } from './capture/block-reader.ts'
 import { CaptureOutput } from './capture/capture-output.ts'
-import { type CliContext, print } from './context.ts'
+import { type CliContext, isTerminal, print } from './context.ts'
 import { printStories } from './watch-lines.ts'
 import { addFilterOptions, type FilterOptions, queryOf, untilInterrupted } from './watch-options.ts'
 
@@ -76,5 +75,3 @@ async function capture(
   const { packets, lost } = blocks
   await print(context.stderr, `${packets} packets, ${lost} more lost for want of room or rate\n`)
 }
-
-const isTerminal = (stream: Writable): boolean => 'isTTY' in stream && stream.isTTY === true

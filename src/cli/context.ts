@@ -15,6 +15,9 @@ export const print = (stream: Writable, text: string): Promise<void> =>
     stream.write(text, () => resolve())
   })
 
+/** Whether people read it, and no program or file. */
+export const isTerminal = (stream: Writable): boolean => (stream as { isTTY?: boolean }).isTTY === true
+
 /** Colours are for people at a terminal who have not said otherwise (no-color.org). */
 export const isColourful = ({ env, stdout }: CliContext): boolean =>
-  (stdout as { isTTY?: boolean }).isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb'
+  isTerminal(stdout) && !env.NO_COLOR && env.TERM !== 'dumb'

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import { type Rates, SORTS, type Sort } from '../api/rates.ts'
 import { OnehopError } from '../errors.ts'
 import { addDaemonOptions, askDaemon, type DaemonOptions } from './ask.ts'
-import { type CliContext, isColourful, print } from './context.ts'
+import { type CliContext, isColourful, isTerminal, print } from './context.ts'
 import { type AskRates, showLive } from './top/live.ts'
 import { paint, Terminal } from './top/terminal.ts'
 import { frameOf } from './top/view.ts'
@@ -63,7 +63,7 @@ async function measured(ask: AskRates, sort: Sort): Promise<Rates> {
 }
 
 function openTerminal({ stdout }: CliContext): Terminal {
-  if (!process.stdin.isTTY || !(stdout as Partial<WriteStream>).isTTY)
+  if (!process.stdin.isTTY || !isTerminal(stdout))
     throw new OnehopError('E_USAGE', 'no terminal to show it on; expected one, or --once')
   return new Terminal(process.stdin, stdout as WriteStream)
 }

@@ -1,11 +1,12 @@
 import type { Writable } from 'node:stream'
+import { isTerminal } from '../context.ts'
 
 const WIDTH = 30
 const EVERY_MS = 100
 
 /** A bar on standard error while something is done, on a terminal only. */
 export class Progress {
-  readonly #stream: Writable & { readonly isTTY?: boolean }
+  readonly #stream: Writable
   readonly #what: string
   readonly #total: number
   #drawnMs = Number.NEGATIVE_INFINITY
@@ -18,7 +19,7 @@ export class Progress {
 
   show(done: number): void {
     const now = performance.now()
-    if (this.#stream.isTTY !== true || now - this.#drawnMs < EVERY_MS) return
+    if (!isTerminal(this.#stream) || now - this.#drawnMs < EVERY_MS) return
     this.#drawnMs = now
     const share = this.#total === 0 ? 1 : Math.min(1, done / this.#total)
     const bar = '█'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '░')
