@@ -44,3 +44,9 @@ export class OnehopError extends Error {
     super(message, options)
   }
 }
+
+/** What a log or a terminal says of an error: of ours its message, of a defect its stack. */
+export const messageOf = (error: unknown): string => {
+  if (error instanceof OnehopError) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
-import { EXIT_CODES, formatExitStatuses, OnehopError } from '../errors.ts'
+import { EXIT_CODES, formatExitStatuses, messageOf, OnehopError } from '../errors.ts'
 import { readVersion } from '../version.ts'
 import { type CliContext, print } from './context.ts'
 import { shareExamples } from './help.ts'
@@ -101,10 +101,6 @@ type AddCommand = (program: Command, context: CliContext) => void
 async function reportError(error: unknown, stderr: Writable): Promise<number> {
   // commander has printed its own by now; help and version end here too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.E_USAGE
-  if (error instanceof OnehopError) {
-    await print(stderr, `onehop: ${error.message}\n`)
-    return EXIT_CODES[error.code]
-  }
-  await print(stderr, `onehop: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-  return EXIT_DEFECT
+  await print(stderr, `onehop: ${messageOf(error)}\n`)
+  return error instanceof OnehopError ? EXIT_CODES[error.code] : EXIT_DEFECT
 }

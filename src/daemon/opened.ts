@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { messageOf } from './message.ts'
+import { messageOf } from '../errors.ts'
 
 /** What to close, last opened first, so that a start that fails half-way is undone like a whole one. */
 export class Opened {
