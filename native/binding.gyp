@@ -101,7 +101,16 @@
     {
       "target_name": "onehop",
       "dependencies": ["fastpath", "io", "watch", "engine"],
-      "sources": ["src/addon.cc"],
+      "sources": [
+        "src/addon/arguments.cc",
+        "src/addon/options.cc",
+        "src/addon/results.cc",
+        "src/addon/engine_object.cc",
+        "src/addon/engine_table.cc",
+        "src/addon/engine_traffic.cc",
+        "src/addon/echo_socket_object.cc",
+        "src/addon/addon.cc"
+      ],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
       # As system headers: their warnings are not ours.
       "cflags_cc": ["-isystem", "<!(node -p \"require('path').dirname(require.resolve('node-addon-api'))\")"]

@@ -15,7 +15,7 @@ import type {
   WatchOptions,
 } from './dataplane.ts'
 
-/** What native/src/addon.cc exports. Every call throws an Error for arguments of the wrong type or range. */
+/** What native/src/addon/addon.cc exports. Every call throws an Error for arguments of the wrong type or range. */
 export interface Addon {
   readonly Engine: new (sizes: TableSizes) => AddonEngine
   readonly EchoSocket: new (isV6: boolean, onReply: (nonce: Uint8Array) => void) => AddonEchoSocket

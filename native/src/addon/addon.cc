@@ -1,0 +1,65 @@
+// What require() of the addon gives: src/dataplane/addon.ts declares it.
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "echo_socket_object.h"
+#include "engine_object.h"
+#include "results.h"
+#include "../fastpath/fast_path.h"
+#include "../io/confinement.h"
+
+namespace onehop::addon {
+
+namespace {
+
+// clearFastPath(tun: string): takes away what a killed daemon left attached
+void clear_fast_path(const Napi::CallbackInfo& info) {
+  const std::string tun = text(info[0], "tun");
+  guarded(info, [&] { FastPath::clear(tun); });
+}
+
+// fastPathProblem() → why the fast path cannot be had here, or undefined
+Napi::Value fast_path_problem(const Napi::CallbackInfo& info) {
+  const std::string problem = guarded(info, [] { return FastPath::problem(); });
+  return problem.empty() ? info.Env().Undefined() : Napi::String::New(info.Env(), problem);
+}
+
+std::vector<int> capabilities(const Napi::Value& value) {
+  return items<int>(value, "capabilities", [](const Napi::Value& item, const char* name) {
+    const auto capability = number<uint8_t>(item, name);
+    if (capability > 63) throw Napi::RangeError::New(item.Env(), "capabilities: expected numbers from 0 to 63");
+    return int{capability};
+  });
+}
+
+// isConfined(capabilities: number[]) → boolean
+Napi::Value is_confined(const Napi::CallbackInfo& info) {
+  const bool is = guarded(info, [&] { return onehop::is_confined(capabilities(info[0])); });
+  return Napi::Boolean::New(info.Env(), is);
+}
+
+// confine(capabilities: number[], argv: string[]): does not return, but for throwing
+void confine(const Napi::CallbackInfo& info) {
+  const auto arguments = items<std::string>(info[1], "argv", text);
+  guarded(info, [&] { onehop::confine(capabilities(info[0]), arguments); });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports["Engine"] = EngineObject::define(env);
+  exports["EchoSocket"] = EchoSocketObject::define(env);
+  exports["fastPathProblem"] = Napi::Function::New<fast_path_problem>(env, "fastPathProblem");
+  exports["clearFastPath"] = Napi::Function::New<clear_fast_path>(env, "clearFastPath");
+  exports["isConfined"] = Napi::Function::New<is_confined>(env, "isConfined");
+  exports["confine"] = Napi::Function::New<confine>(env, "confine");
+  exports["reasons"] = reasons_by_code(env);
+  return exports;
+}
+
+NODE_API_MODULE(onehop, init)
+
+}  // namespace
+
+}  // namespace onehop::addon

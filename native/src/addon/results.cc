@@ -1,0 +1,120 @@
+#include "results.h"
+
+#include <utility>
+#include <vector>
+
+#include "../packet/address.h"
+#include "../pipeline/verdict.h"
+
+namespace onehop::addon {
+
+namespace {
+
+Napi::Object traffic(Napi::Env env, const Traffic& traffic) {
+  Napi::Object object = Napi::Object::New(env);
+  object["packets"] = static_cast<double>(traffic.packets);
+  object["bytes"] = static_cast<double>(traffic.bytes);
+  return object;
+}
+
+// [id, {in, out}], as a Map's constructor wants it.
+Napi::Array traffic_by_id(Napi::Env env, const std::vector<IdTraffic>& list) {
+  Napi::Array pairs = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); i++) {
+    Napi::Object both = Napi::Object::New(env);
+    both["in"] = traffic(env, list[i].in);
+    both["out"] = traffic(env, list[i].out);
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair[0u] = list[i].id;
+    pair[1u] = both;
+    pairs[i] = pair;
+  }
+  return pairs;
+}
+
+Napi::Array counts_by_id(Napi::Env env, const std::vector<std::pair<uint32_t, uint32_t>>& list) {
+  Napi::Array pairs = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); i++) {
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair[0u] = list[i].first;
+    pair[1u] = list[i].second;
+    pairs[i] = pair;
+  }
+  return pairs;
+}
+
+}  // namespace
+
+Napi::String address_text(Napi::Env env, const uint8_t* address, bool is_v6) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  char text[32];
+  const uint32_t length = address_length(is_v6);
+  for (uint32_t i = 0; i < length; i++) {
+    text[2 * i] = kDigits[address[i] >> 4];
+    text[2 * i + 1] = kDigits[address[i] & 0xf];
+  }
+  return Napi::String::New(env, text, 2 * length);
+}
+
+Napi::Array reasons_by_code(Napi::Env env) {
+  Napi::Array list = Napi::Array::New(env, kReasonCount);
+  for (uint32_t code = 0; code < kReasonCount; code++) {
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair[0u] = kReasons[code].verdict;
+    pair[1u] = kReasons[code].reason;
+    list[code] = pair;
+  }
+  return list;
+}
+
+Napi::Object counters_object(Napi::Env env, const Counters& counters) {
+  Napi::Array reasons = Napi::Array::New(env, counters.reasons.size());
+  for (uint32_t code = 0; code < counters.reasons.size(); code++)
+    reasons[code] = traffic(env, counters.reasons[code]);
+  Napi::Object table = Napi::Object::New(env);
+  table["entries"] = static_cast<double>(counters.entries);
+  table["capacity"] = static_cast<double>(counters.capacity);
+  table["probation"] = static_cast<double>(counters.probation);
+  table["moved"] = static_cast<double>(counters.moved);
+  table["full"] = static_cast<double>(counters.full);
+  table["overQuota"] = static_cast<double>(counters.over_quota);
+  table["expired"] = static_cast<double>(counters.expired);
+  Napi::Object object = Napi::Object::New(env);
+  object["received"] = traffic(env, counters.received);
+  object["reasons"] = reasons;
+  object["services"] = traffic_by_id(env, counters.services);
+  object["containers"] = traffic_by_id(env, counters.containers);
+  object["table"] = table;
+  object["scopes"] = counts_by_id(env, counters.scopes);
+  return object;
+}
+
+Napi::Object io_counters(Napi::Env env, const IoCounters& counters) {
+  Napi::Object object = Napi::Object::New(env);
+  object["tunReadErrors"] = static_cast<double>(counters.tun_read_errors);
+  object["tunWriteErrors"] = static_cast<double>(counters.tun_write_errors);
+  object["bridgeWrites"] = static_cast<double>(counters.bridge_writes);
+  object["bridgeWriteErrors"] = static_cast<double>(counters.bridge_write_errors);
+  object["tunWrites"] = static_cast<double>(counters.tun_writes);
+  object["neighboursResolved"] = counters.neighbours_resolved;
+  object["neighboursWanted"] = counters.neighbours_wanted;
+  object["queues"] = counters.queues;
+  Napi::Array offload = Napi::Array::New(env, counters.offload.size());
+  for (uint32_t i = 0; i < counters.offload.size(); i++) offload[i] = counters.offload[i];
+  object["offload"] = offload;
+  return object;
+}
+
+Napi::Object fast_path_counters(Napi::Env env, const FastPath* fast_path, const std::string& problem) {
+  const FastPathCounters counters = fast_path ? fast_path->counters() : FastPathCounters{};
+  Napi::Object object = Napi::Object::New(env);
+  object["state"] = fast_path ? "on" : problem.empty() ? "off" : "unavailable";
+  if (!problem.empty()) object["problem"] = problem;
+  object["uplinks"] = counters.uplinks;
+  object["ports"] = counters.ports;
+  object["sources"] = static_cast<double>(counters.sources);
+  object["full"] = static_cast<double>(counters.full);
+  return object;
+}
+
+}  // namespace onehop::addon
