@@ -13,7 +13,7 @@ import { flushLog, openLog } from './log.ts'
 import { serveMetrics } from './metrics/server.ts'
 import { networkIntent, takeDown, uplinksOf } from './network/network.ts'
 
-const EXPIRE_INTERVAL_MS = 5_000
+const TEND_INTERVAL_MS = 5_000
 /** Nothing of ours is for others; the control socket's mode is set where it is made. */
 const UMASK = 0o027
 
@@ -73,7 +73,10 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
     opened.onClose(() => metrics.close())
   }
 
-  const expiring = setInterval(() => serving.expire(), EXPIRE_INTERVAL_MS)
-  opened.onClose(() => clearInterval(expiring))
+  const tending = setInterval(() => {
+    serving.expire()
+    serving.drops.step()
+  }, TEND_INTERVAL_MS)
+  opened.onClose(() => clearInterval(tending))
   return serving
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { readVersion } from '../version.ts'
 import { containerRoutes } from './containers.ts'
+import { dropsRoute } from './drops.ts'
 import { explainRoute } from './explain.ts'
 import { describeApi, type OpenApi } from './openapi.ts'
 import { ratesRoute } from './rates.ts'
@@ -33,5 +34,6 @@ export const ROUTES: readonly Route[] = [
   explainRoute,
   ...watchRoutes,
   ratesRoute,
+  dropsRoute,
   documentRoute,
 ]

@@ -1,6 +1,7 @@
 import type { TableOperator } from '../entries/operator.ts'
 import type { WatchOperator } from '../watch/operator.ts'
 import type { ContainersSource } from './containers.ts'
+import type { DropsSource } from './drops.ts'
 import type { ExplainSource } from './explain.ts'
 import type { RatesSource } from './rates.ts'
 import type { Status } from './status.ts'
@@ -15,5 +16,6 @@ export interface ApiSource {
   readonly explainer: ExplainSource
   readonly watch: Pick<WatchOperator, 'capture' | 'trace'>
   readonly rates: RatesSource
+  readonly drops: DropsSource
   status(): Status
 }

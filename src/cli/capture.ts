@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
-import { OnehopError } from '../errors.ts'
 import { openDaemonStream } from './ask.ts'
 import { BlockReader } from './capture/block-reader.ts'
-import { CaptureOutput } from './capture/capture-output.ts'
-import { type CliContext, isTerminal, print } from './context.ts'
+import { CaptureOutput, refuseTerminal } from './capture/capture-output.ts'
+import { type CliContext, print } from './context.ts'
 import { printStories } from './watch-lines.ts'
 import { addFilterOptions, type FilterOptions, queryOf, untilInterrupted } from './watch-options.ts'
 
@@ -49,18 +48,14 @@ async function capture(
   query: string,
   context: CliContext,
 ): Promise<void> {
-  if (path === '-' && isTerminal(context.stdout))
-    throw new OnehopError(
-      'E_USAGE',
-      'captured bytes are not for a terminal; expected -w FILE, or a pipe behind -w -',
-    )
+  refuseTerminal(path, context.stdout)
   const interrupted = untilInterrupted()
   const { signal } = interrupted
   const blocks = new BlockReader()
   let output: CaptureOutput | undefined
   try {
     const stream = await openDaemonStream(options, `/v1/capture?${query}`, signal)
-    output = path === '-' ? new CaptureOutput(context.stdout) : CaptureOutput.open(path)
+    output = CaptureOutput.open(path, context.stdout)
     for await (const chunk of stream) {
       await output.write(blocks.whole(chunk))
       if (blocks.isBegun) await print(context.stderr, 'capturing; Ctrl-C ends it\n')

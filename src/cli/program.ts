@@ -28,6 +28,7 @@ const COMMANDS = [
   'explain',
   'capture',
   'trace',
+  'drops',
   'doctor',
   'check',
   'replay',

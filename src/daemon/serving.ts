@@ -11,6 +11,7 @@ import type { DataPlane } from '../dataplane/dataplane.ts'
 import { openEchoSocket } from '../dataplane/echo.ts'
 import { type ContainerChange, changesBetween } from '../discovery/changes.ts'
 import { Discovery, type SourceTurn } from '../discovery/discovery.ts'
+import { DropReport } from '../drops/drops.ts'
 import { TableOperator } from '../entries/operator.ts'
 import { messageOf } from '../errors.ts'
 import { networkIntent, readLocalSources, unusableAddresses, uplinksOf } from '../network/network.ts'
@@ -45,6 +46,7 @@ export class Serving {
   readonly explainer: Explainer
   readonly watch: WatchOperator
   readonly rates: RateMeter
+  readonly drops: DropReport
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -96,6 +98,12 @@ export class Serving {
       identities: this.#identities,
       config: () => this.#config,
       version: this.#version,
+    })
+    this.drops = new DropReport({
+      dataPlane,
+      identities: this.#identities,
+      tun: () => this.#config.interfaces.tun,
+      zeroMs,
     })
     this.rates = new RateMeter({
       version: this.#version,

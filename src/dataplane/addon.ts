@@ -8,6 +8,7 @@ import type {
   IoCounters,
   Offload,
   Outcome,
+  Refusal,
   RowBatch,
   TableSizes,
   Taken,
@@ -51,6 +52,7 @@ export interface AddonEngine {
   put(rows: Rows, isWhole: boolean): number
   forget(rows: Rows): number
   counters(): AddonCounters
+  refusals(): readonly Refusal[]
   /** What the system or the network refuses has a `code`: E_SYSTEM or E_NETWORK. */
   start(options: ForwarderOptions): void
   useBridges(names: readonly string[]): void

@@ -1,11 +1,12 @@
 import type { Offload } from '../packet/offload.ts'
 import type { Family } from '../pipeline/candidates.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
+import type { Refusal } from '../pipeline/refusals.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import type { ChangeBatch } from '../table/change-log.ts'
 import type { Rows } from '../table/rows.ts'
 
-export type { ChangeBatch, Offload, Outcome }
+export type { ChangeBatch, Offload, Outcome, Refusal }
 
 export interface TableSizes {
   readonly capacity: number
@@ -53,6 +54,8 @@ export interface Engine {
   /** Removes entries idle too long; returns how many. */
   expire(nowSeconds: number): number
   counters(): Counters
+  /** Of each reason for which packets were dropped or refused, in the order of codes. */
+  refusals(): readonly Refusal[]
   /**
    * Entries from `cursor` on, 0 for the first; `next` is 0 at the end. What is there from the first call to the last is
    * listed, some of it twice. `most`: up to 1,048,576.

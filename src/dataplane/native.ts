@@ -12,6 +12,7 @@ import type {
   IoCounters,
   Offload,
   Outcome,
+  Refusal,
   RowBatch,
   TableSizes,
   Taken,
@@ -82,6 +83,10 @@ class NativeDataPlane implements DataPlane {
       containers: new Map(containers),
       scopes: new Map(scopes),
     }
+  }
+
+  refusals(): readonly Refusal[] {
+    return explained(() => this.#engine.refusals())
   }
 
   rows(cursor: number, most: number): RowBatch {

@@ -3,6 +3,7 @@ import type { Family } from '../pipeline/candidates.ts'
 import { SnapshotLookup } from '../pipeline/lookup.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
 import { type PipelineState, processPacket } from '../pipeline/pipeline.ts'
+import { isRefusal, type Refusal, Refusals } from '../pipeline/refusals.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { FlowTable } from '../table/flows.ts'
@@ -32,6 +33,7 @@ class ReferenceEngine implements Engine {
   readonly #sizes: TableSizes
   readonly #errors = new ErrorBudget()
   readonly #turns = new TurnCounters()
+  readonly #refusals = new Refusals()
   readonly #reasons = REASONS.map(newTally)
   readonly #services = new Map<number, BothWays>()
   readonly #containers = new Map<number, BothWays>()
@@ -59,6 +61,8 @@ class ReferenceEngine implements Engine {
       offload,
     )
     this.#count(outcome, length)
+    if (isRefusal(outcome.code))
+      this.#refusals.keep(packet, offload?.needsChecksum ?? false, outcome, lookup, nowSeconds * 1000)
     return outcome
   }
 
@@ -112,6 +116,10 @@ class ReferenceEngine implements Engine {
       },
       scopes: new Map(this.#state?.table.sizes()),
     }
+  }
+
+  refusals(): readonly Refusal[] {
+    return this.#refusals.list().map((last) => ({ ...last, ...this.#reasons[last.code]! }))
   }
 
   #tables(key: Uint8Array): Tables {

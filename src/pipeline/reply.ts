@@ -38,7 +38,7 @@ export function replyToAlias(packet: Packet, state: PipelineState, isPartial: bo
 }
 
 /** Of ICMP only echo replies come from an endpoint. */
-const isAnswer = (packet: Packet): boolean =>
+export const isAnswer = (packet: Packet): boolean =>
   isRewritable(packet) && (!isIcmp(packet) || packet.isLaterFragment || isEchoReply(packet))
 
 function hasAsked(packet: Packet, way: EndpointWay, { table, lookup, now }: PipelineState): boolean {

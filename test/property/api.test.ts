@@ -18,6 +18,7 @@ import { hostileBodies, type Schema, valuesOf } from '../support/api-requests.ts
 import { exampleStatus } from '../support/example-status.ts'
 import { Operated } from '../support/operated.ts'
 import { Random } from '../support/random.ts'
+import { exampleRefusal, reportOf } from '../support/refusal.ts'
 
 const YAML = `version: 1
 interfaces: {bridges: [br0]}
@@ -76,6 +77,7 @@ before(async () => {
     table: new Operated(YAML).operator,
     explainer: { explain: () => Promise.reject(REFUSAL) },
     watch: { capture: refuse, trace: refuse },
+    drops: reportOf(() => [exampleRefusal('drop fragment', 3)]),
     containers: {
       list: () => list.standings(config),
       drain: (names, deadlineMs) => list.drain(config, names, deadlineMs),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Engine, Outcome } from '../../src/dataplane/dataplane.ts'
+import type { Engine, Outcome, Refusal } from '../../src/dataplane/dataplane.ts'
 import { createNativeEngine } from '../../src/dataplane/native.ts'
 import { createReferenceEngine } from '../../src/dataplane/reference.ts'
 import type { ContainerState } from '../../src/pipeline/snapshot.ts'
@@ -85,6 +85,11 @@ export class Engines {
     const expected = this.reference.counters()
     const found = this.native.counters()
     assert.deepEqual(found, expected, told)
+    assert.deepEqual(
+      this.native.refusals().map(readableRefusal),
+      this.reference.refusals().map(readableRefusal),
+      told,
+    )
     assert.deepEqual(sortedEntries(this.native), sortedEntries(this.reference), told)
     const sum = found.reasons.reduce((packets, reason) => packets + reason.packets, 0)
     assert.equal(found.received.packets, sum, told)
@@ -115,3 +120,9 @@ const sortedEntries = (engine: Engine): readonly string[] =>
       [scope, source, container, origin, sinceSeconds, seenSeconds, packets, bytes].join(' '),
     )
     .sort()
+
+const readableRefusal = ({ code, beginning, ...rest }: Refusal) => ({
+  verdict: REASONS[code],
+  beginning: hex(beginning),
+  ...rest,
+})

@@ -24,6 +24,7 @@ const TYPESCRIPT: Allowed = {
   pins: ['address', 'config', 'errors'],
   explain: ['address', 'config', 'containers', 'entries', 'errors', 'packet', 'pipeline', 'scope', 'table'],
   store: ['entries', 'scope', 'table'],
+  drops: ['api', 'dataplane', 'errors', 'packet', 'pipeline'],
   dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
   watch: ['address', 'config', 'dataplane', 'errors', 'packet', 'pins', 'pipeline'],
 }

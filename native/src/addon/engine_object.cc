@@ -30,6 +30,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&EngineObject::put>("put"),
                          InstanceMethod<&EngineObject::forget>("forget"),
                          InstanceMethod<&EngineObject::counters>("counters"),
+                         InstanceMethod<&EngineObject::refusals>("refusals"),
                          InstanceMethod<&EngineObject::start>("start"),
                          InstanceMethod<&EngineObject::use_bridges>("useBridges"),
                          InstanceMethod<&EngineObject::use_uplinks>("useUplinks"),
@@ -102,6 +103,10 @@ Napi::Value EngineObject::counters(const Napi::CallbackInfo& info) {
     if (fast_path_) fast_path_->add_to(counters);
     return Napi::Value(counters_object(info.Env(), counters));
   });
+}
+
+Napi::Value EngineObject::refusals(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] { return Napi::Value(refusals_list(info.Env(), engine_->refusals())); });
 }
 
 }  // namespace onehop::addon

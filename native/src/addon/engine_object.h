@@ -36,6 +36,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value process(const Napi::CallbackInfo& info);
   // counters() → Counters
   Napi::Value counters(const Napi::CallbackInfo& info);
+  // refusals() → Refusal[]
+  Napi::Value refusals(const Napi::CallbackInfo& info);
 
   // expire(nowSeconds: number) → number
   Napi::Value expire(const Napi::CallbackInfo& info);

@@ -1,7 +1,7 @@
 #include "results.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "../packet/address.h"
 #include "../pipeline/verdict.h"
@@ -41,6 +41,23 @@ Napi::Array counts_by_id(Napi::Env env, const std::vector<std::pair<uint32_t, ui
     pairs[i] = pair;
   }
   return pairs;
+}
+
+Napi::Object refusal(Napi::Env env, const RefusedReason& reason) {
+  constexpr const char* kDirections[] = {"none", "request", "answer"};
+  const auto& [counted, last] = reason;
+  const uint32_t kept = std::min(last.length, kRefusalKeeps);
+  Napi::Uint8Array beginning = Napi::Uint8Array::New(env, kept);
+  std::copy_n(last.beginning.bytes, kept, beginning.Data());
+  Napi::Object object = traffic(env, counted);
+  object["code"] = uint32_t{last.code};
+  object["atMs"] = static_cast<double>(last.at_ms);
+  object["service"] = last.service;
+  object["direction"] = kDirections[static_cast<int>(last.direction)];
+  object["isPartial"] = last.beginning.is_partial;
+  object["length"] = last.length;
+  object["beginning"] = beginning;
+  return object;
 }
 
 }  // namespace
@@ -87,6 +104,12 @@ Napi::Object counters_object(Napi::Env env, const Counters& counters) {
   object["table"] = table;
   object["scopes"] = counts_by_id(env, counters.scopes);
   return object;
+}
+
+Napi::Array refusals_list(Napi::Env env, const std::vector<RefusedReason>& refusals) {
+  Napi::Array list = Napi::Array::New(env, refusals.size());
+  for (uint32_t i = 0; i < refusals.size(); i++) list[i] = refusal(env, refusals[i]);
+  return list;
 }
 
 Napi::Object io_counters(Napi::Env env, const IoCounters& counters) {

@@ -6,10 +6,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "../fastpath/fast_path.h"
 #include "../io/forwarder.h"
-#include "../pipeline/counters.h"
+#include "../pipeline/engine.h"
 #include "../table/row.h"
 
 namespace onehop::addon {
@@ -20,6 +21,7 @@ Napi::String address_text(Napi::Env env, const uint8_t* address, bool is_v6);
 Napi::Array reasons_by_code(Napi::Env env);
 // With arrays of pairs in the place of maps.
 Napi::Object counters_object(Napi::Env env, const Counters& counters);
+Napi::Array refusals_list(Napi::Env env, const std::vector<RefusedReason>& refusals);
 Napi::Object io_counters(Napi::Env env, const IoCounters& counters);
 // What the fast path is and does; `problem`: why it is not there although it was asked for.
 Napi::Object fast_path_counters(Napi::Env env, const FastPath* fast_path, const std::string& problem);

@@ -23,10 +23,10 @@ constexpr uint32_t kBatch = 64;
 constexpr int kRetryMs = 100;
 
 // CLOCK_MONOTONIC, as process.hrtime() in JavaScript, at the resolution of a timer tick.
-uint32_t now_seconds() {
+timespec coarse_now() {
   timespec now;
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<uint32_t>(now.tv_sec);
+  return now;
 }
 
 uint64_t now_ns() { return nanoseconds_of(CLOCK_MONOTONIC); }
@@ -48,7 +48,8 @@ class BatchScope {
  public:
   BatchScope(Worker& worker, Published<NeighbourMap>& map, size_t reader)
       : worker_(worker), map_(map), reader_(reader), neighbours_(map.acquire(reader)) {
-    worker_.begin(now_seconds());
+    const timespec now = coarse_now();
+    worker_.begin(static_cast<uint32_t>(now.tv_sec), static_cast<uint32_t>(now.tv_nsec / 1'000'000));
   }
   ~BatchScope() {
     worker_.end();

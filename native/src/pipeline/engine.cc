@@ -21,6 +21,7 @@ struct alignas(64) Seat {
   std::atomic<const SnapshotLookup*> in_use{nullptr};
   bool is_taken = false;
   WorkerCounters counters;
+  Refusals refusals;
 };
 
 // What every packet thread shares, made at the first publish: it knows the key by then.
@@ -47,8 +48,9 @@ class alignas(64) PipelineWorker final : public Worker {
   }
 
   // A hazard pointer: what was announced and is still current after that cannot have been freed before.
-  void begin(uint32_t now_seconds) override {
+  void begin(uint32_t now_seconds, uint32_t milliseconds) override {
     now_ = now_seconds;
+    now_ms_ = uint64_t{now_seconds} * 1000 + milliseconds;
     version_ = engine_version_.load(std::memory_order_acquire);
     do {
       lookup_ = current_.load(std::memory_order_acquire);
@@ -63,8 +65,8 @@ class alignas(64) PipelineWorker final : public Worker {
   }
 
   void process(std::span<Packet> packets, Result* results) override {
-    const PipelineState state{*lookup_,         tables_.table, tables_.flows, tables_.fragments, tables_.errors,
-                              tables_.turns, tally_,        now_};
+    const PipelineState state{*lookup_,      tables_.table, tables_.flows, tables_.fragments, tables_.errors,
+                              tables_.turns, tally_,        refused_,      now_};
     for (size_t start = 0; start < packets.size(); start += kPreparedAtOnce) {
       const std::span<Packet> some = packets.subspan(start, std::min(kPreparedAtOnce, packets.size() - start));
       for (size_t i = 0; i < some.size(); i++) prepare_packet(some[i], state, prepared_[i]);
@@ -74,11 +76,26 @@ class alignas(64) PipelineWorker final : public Worker {
         // Made in its place: to copy what has just been written field by field takes as long as to look it up.
         const Result& result = *::new (&results[start + i]) Result(process_packet(some[i], prepared_[i], state));
         seat_.counters.count(result, received);
+        if (is_refusal(static_cast<Code>(result.code))) [[unlikely]]
+          keep_refusal(some[i], received, prepared_[i], result);
       }
     }
   }
 
   uint32_t version() const override { return version_; }
+
+  [[gnu::noinline]] void keep_refusal(const Packet& packet, uint32_t received, const PreparedPacket& prepared,
+                                      const Result& result) {
+    if (!seat_.refusals.is_due(result.code, now_ms_)) return;
+    // What is dropped is as it came.
+    if (is_drop(static_cast<Code>(result.code))) refused_.keep(packet.data, packet.offload.needs_checksum);
+    seat_.refusals.keep({.at_ms = now_ms_,
+                         .service = result.service != 0 ? result.service : service_of(prepared),
+                         .length = received,
+                         .code = result.code,
+                         .direction = direction_of(prepared),
+                         .beginning = refused_});
+  }
 
   void end() override {
     tally_.flush(tables_.table.entries());
@@ -92,6 +109,8 @@ class alignas(64) PipelineWorker final : public Worker {
   Seat& seat_;
   const SnapshotLookup* lookup_ = nullptr;
   uint32_t now_ = 0, version_ = 0;
+  uint64_t now_ms_ = 0;
+  Beginning refused_{};
   PendingTally tally_;
   // As many as a core has misses under way at a time, about.
   static constexpr size_t kPreparedAtOnce = 16;
@@ -164,6 +183,7 @@ class PipelineEngine final : public Engine {
   }
 
   Counters counters() const override;
+  std::vector<RefusedReason> refusals() const override;
   Entries::Listed rows(uint64_t cursor, std::span<Row> out) const override {
     return tables_ ? tables_->table.entries().list(cursor, out) : Entries::Listed{0, 0};
   }
@@ -301,6 +321,21 @@ Counters PipelineEngine::counters() const {
   tables_->table.entries().for_each_scope(
       [&counters](uint32_t scope, uint32_t entries) { counters.scopes.emplace_back(scope, entries); });
   return counters;
+}
+
+std::vector<RefusedReason> PipelineEngine::refusals() const {
+  std::vector<RefusedReason> list;
+  for (uint32_t code = 0; code < kReasonCount; code++) {
+    Traffic traffic;
+    std::optional<Refusal> last;
+    for (const auto& seat : seats_) {
+      traffic += seat->counters.reasons[code].read();
+      const auto own = seat->refusals.last(static_cast<uint8_t>(code));
+      if (own && (!last || own->at_ms > last->at_ms)) last = own;
+    }
+    if (last) list.push_back({traffic, *last});
+  }
+  return list;
 }
 
 }  // namespace

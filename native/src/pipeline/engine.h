@@ -14,6 +14,7 @@
 
 #include "../packet/offload.h"
 #include "../table/entries.h"
+#include "refusals.h"
 
 namespace onehop {
 
@@ -72,6 +73,11 @@ struct Counters {
   std::vector<std::pair<uint32_t, uint32_t>> scopes;  // entries by scope
 };
 
+struct RefusedReason {
+  Traffic traffic;
+  Refusal last;
+};
+
 class Engine;
 class SnapshotLookup;
 
@@ -79,7 +85,8 @@ class SnapshotLookup;
 class Worker {
  public:
   virtual ~Worker() = default;
-  virtual void begin(uint32_t now_seconds) = 0;
+  // `milliseconds`: of that second. Only what people read goes by them.
+  virtual void begin(uint32_t now_seconds, uint32_t milliseconds = 0) = 0;
   // Between begin and end: the engine's, at the latest of `begin`.
   virtual uint32_t version() const = 0;
   virtual Result process(Packet& packet) = 0;
@@ -118,6 +125,9 @@ class Engine {
   virtual uint64_t expire(uint32_t now_seconds) = 0;
   // Control thread.
   virtual Counters counters() const = 0;
+
+  // Control thread: of each reason for which packets were dropped or refused, in the order of codes.
+  virtual std::vector<RefusedReason> refusals() const = 0;
 
   // Control thread. The table's rows, many at a time; entries.h says what each promises. Rows that are put or forgotten
   // are checked first: std::invalid_argument names the first that is none, and std::logic_error says that there is no

@@ -45,6 +45,7 @@ constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContaine
 Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& offload,
               const PipelineState& state) {
   if (!is_answerable(packet, offload)) return dropped(rejection.drop, packet, packet.source);
+  state.refused.keep(packet.bytes, offload.needs_checksum);
   if (packet.protocol == tcp::kNumber) return answered(rejection.answer, tcp_reset(packet), packet, offload);
   if (!state.errors.take(state.now)) return dropped(Code::kDropAnswerLimit, packet, packet.source);
   return answered(rejection.answer, unreachable(packet, rejection.is_served), packet, offload);

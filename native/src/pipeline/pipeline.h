@@ -8,6 +8,7 @@
 #include "budget.h"
 #include "engine.h"
 #include "lookup.h"
+#include "refusals.h"
 #include "verdict.h"
 
 namespace onehop {
@@ -21,7 +22,8 @@ struct PipelineState {
   SecondBudget& errors;
   TurnCounters& turns;
   PendingTally& tally;
-  uint32_t now;  // seconds
+  Beginning& refused;  // of what is answered in its own place; valid where the result is such a refusal
+  uint32_t now;         // seconds
 };
 
 // A packet as far as its bytes and the snapshot alone can tell.
@@ -46,6 +48,18 @@ void prepare_packet(Packet& packet, const PipelineState& state, PreparedPacket& 
 // Second step, as well for all of a batch: go on to where the source's entry is.
 inline void locate_source(const PipelineState& state, PreparedPacket& prepared) {
   if (prepared.hint != Entries::kNoHint) prepared.hint = state.table.entries().locate(prepared.key, prepared.hint);
+}
+
+// The service that a packet is for, or an answer of; 0: none's, or one of several.
+inline uint32_t service_of(const PreparedPacket& prepared) {
+  if (!prepared.is_packet) return 0;
+  if (!prepared.is_public) return prepared.ways.size() == 1 ? first_of(prepared.ways).front->service_id : 0;
+  return prepared.front == nullptr ? 0 : prepared.front->service_id;
+}
+
+inline Direction direction_of(const PreparedPacket& prepared) {
+  if (!prepared.is_packet) return Direction::kNone;
+  return prepared.is_public ? Direction::kRequest : Direction::kAnswer;
 }
 
 // Third step: forward what is for a public address, and treat the rest as a possible answer from a container. A

@@ -47,6 +47,12 @@ constexpr bool is_reply(Code code) { return code >= Code::kReplyEndpoint && code
 
 constexpr bool is_quoted(Code code) { return code == Code::kForwardQuoted || code == Code::kReplyQuoted; }
 
+constexpr bool is_drop(Code code) { return code >= Code::kDropShortPacket; }
+// Dropped, or answered that nobody serves it.
+constexpr bool is_refusal(Code code) {
+  return is_drop(code) || code == Code::kAnswerPortClosed || code == Code::kAnswerNoContainer;
+}
+
 constexpr bool is_pass(Code code) { return code >= Code::kPassNotOurs && code <= Code::kPassUnknownFlow; }
 
 struct VerdictReason {

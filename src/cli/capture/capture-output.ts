@@ -1,6 +1,7 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { OnehopError } from '../../errors.ts'
+import { isTerminal } from '../context.ts'
 
 /** Packets' contents are for nobody else. */
 const FILE_MODE = 0o600
@@ -13,8 +14,9 @@ export class CaptureOutput {
     this.#to = to
   }
 
-  /** What stands there is replaced; what is no regular file, such as a named pipe, is written to as it is. */
-  static open(path: string): CaptureOutput {
+  /** `-`: standard output. What stands there is replaced; what is no regular file, such as a named pipe, is written to as it is. */
+  static open(path: string, stdout: Writable): CaptureOutput {
+    if (path === '-') return new CaptureOutput(stdout)
     return attempt(`open ${path}`, () => {
       const file = openSync(path, 'w', FILE_MODE)
       if (fstatSync(file).isFile()) fchmodSync(file, FILE_MODE)
@@ -37,6 +39,15 @@ export class CaptureOutput {
   close(): void {
     if ('file' in this.#to) closeSync(this.#to.file)
   }
+}
+
+/** Throws E_USAGE for bytes that a terminal would show. */
+export function refuseTerminal(path: string, stdout: Writable): void {
+  if (path === '-' && isTerminal(stdout))
+    throw new OnehopError(
+      'E_USAGE',
+      'captured bytes are not for a terminal; expected -w FILE, or a pipe behind -w -',
+    )
 }
 
 function attempt<T>(what: string, act: () => T): T {
