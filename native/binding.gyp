@@ -83,6 +83,7 @@
             "src/fastpath/links.cc",
             "src/fastpath/targets.cc",
             "src/fastpath/attachments.cc",
+            "src/fastpath/adoption.cc",
             "src/fastpath/fast_path.cc",
             "<(SHARED_INTERMEDIATE_DIR)/onehop_bpf.cc"
           ],

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 /** Bit numbers of capabilities(7). */
 export const CAP_NET_ADMIN = 12
 export const CAP_NET_RAW = 13
+export const CAP_SYS_ADMIN = 21
 export const CAP_PERFMON = 38
 export const CAP_BPF = 39
 

@@ -4,9 +4,11 @@ import { serveTcp } from './api/tcp.ts'
 import { Opened } from './daemon/opened.ts'
 import type { DaemonOptions } from './daemon/options.ts'
 import { Serving } from './daemon/serving.ts'
-import { Signals } from './daemon/signals.ts'
+import { Signals, STOP_FOR_ANOTHER } from './daemon/signals.ts'
+import { loadAddon } from './dataplane/addon.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
 import { messageOf } from './errors.ts'
+import { Handover } from './handover/handover.ts'
 import { loadKey } from './key.ts'
 import { lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
@@ -16,6 +18,25 @@ import { networkIntent, takeDown, uplinksOf } from './network/network.ts'
 const TEND_INTERVAL_MS = 5_000
 /** Nothing of ours is for others; the control socket's mode is set where it is made. */
 const UMASK = 0o027
+
+const NOTHING_LEFT = 'should the daemon die, the next one will not know whom the fast path serves'
+
+function openHandover(
+  whose: { readonly runDir: string; readonly tun: string },
+  log: Logger,
+): Handover | undefined {
+  const addon = loadAddon()
+  if (addon.fastPathLayout === '') return undefined
+  try {
+    const handover = Handover.open({ ...whose, addon })
+    if (handover === undefined)
+      log.warn({ problem: 'no bpf file system that can be written to' }, NOTHING_LEFT)
+    return handover
+  } catch (error) {
+    log.warn({ problem: messageOf(error) }, NOTHING_LEFT)
+    return undefined
+  }
+}
 
 /** Serves until SIGTERM or SIGINT and returns the exit code. Throws OnehopError when it cannot start, leaving nothing behind. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
@@ -27,7 +48,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const serving = await start(options, log, opened)
     signals.onReload = () => serving.reload()
     log.info({ pid: process.pid, ...serving.summary() }, 'ready')
-    log.info({ signal: await signals.stop }, 'stopping')
+    const signal = await signals.stop
+    log.info({ signal }, 'stopping')
+    opened.isLeft = signal === STOP_FOR_ANOTHER
     return 0
   } finally {
     await opened.closeAll(log)
@@ -44,19 +67,28 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   const lock = await lockTun(tun)
   opened.onClose(() => lock.release())
 
+  const handover = config.dataplane.fastpath === 'off' ? undefined : openHandover({ runDir, tun }, log)
+  opened.onClose(() => opened.isLeft || handover?.close())
+
   const dataPlane = createNativeDataPlane(config.table)
-  const serving = new Serving(options, log, dataPlane, loadKey(config.key, stateDir))
+  const serving = new Serving(options, log, dataPlane, loadKey(config.key, stateDir), handover)
   opened.onClose(() => serving.close())
   await serving.adopt(config)
   await serving.restore()
+  const known = handover && serving.takeOver(handover)
 
   await serving.bringUp()
-  if (routes) opened.onClose(() => takeDown(tun, { runDir }))
+  if (routes) opened.onClose(() => opened.isLeft || takeDown(tun, { runDir }))
   const uplinks = await uplinksOf(networkIntent(config), { runDir })
-  dataPlane.start({ tun, bridges: serving.bridges, uplinks, ...config.dataplane })
-  const { problem } = dataPlane.io().fastpath
+  dataPlane.start({
+    ...{ tun, bridges: serving.bridges, uplinks, ...config.dataplane },
+    ...{ handover: handover?.folder, known },
+  })
+  handover?.settle()
+  const { problem, handoverProblem } = dataPlane.io().fastpath
   if (problem !== undefined) log.warn({ problem }, 'no fast path: all packets pass the daemon')
-  opened.onClose(() => dataPlane.stop())
+  if (handoverProblem !== undefined) log.warn({ problem: handoverProblem }, NOTHING_LEFT)
+  opened.onClose(() => dataPlane.stop(opened.isLeft))
   serving.startFollowing()
   opened.onClose(() => serving.stopFollowing())
 

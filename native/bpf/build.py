@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Compiles onehop.bpf.c and writes it as a C++ array; with --check only says, 1 or 0, whether that can be done here."""
+import hashlib
 import platform
 import shutil
 import subprocess
@@ -18,6 +19,11 @@ def can_build():
     return subprocess.run(['g++', '-E', '-x', 'c++', '-'], input=headers, text=True, capture_output=True).returncode == 0
 
 
+def layout():
+    """Another one for whatever may change what maps hold, so that nobody has to think of it."""
+    return hashlib.sha256((HERE / 'maps.h').read_bytes()).hexdigest()[:12]
+
+
 def build(path):
     compiled = Path(path).with_suffix('.o')
     subprocess.run(['clang', *FLAGS, '-c', HERE / 'onehop.bpf.c', '-o', compiled], check=True)
@@ -26,7 +32,9 @@ def build(path):
     Path(path).write_text(
         'extern const unsigned char onehop_bpf_object[];\nextern const unsigned long onehop_bpf_object_length;\n'
         'alignas(8) const unsigned char onehop_bpf_object[] = {\n' + ',\n'.join(rows) + '};\n'
-        f'const unsigned long onehop_bpf_object_length = {len(content)};\n')
+        f'const unsigned long onehop_bpf_object_length = {len(content)};\n'
+        'extern const char onehop_bpf_layout[];\n'
+        f'const char onehop_bpf_layout[] = "{layout()}";\n')
 
 
 if sys.argv[1:] == ['--check']:

@@ -42,6 +42,7 @@ async function diagnose(options: DoctorOptions, context: CliContext): Promise<vo
     capabilityFinding('CAP_NET_ADMIN', CAP_NET_ADMIN),
     capabilityFinding('CAP_NET_RAW', CAP_NET_RAW),
     ...(await addonFindings()),
+    await bpfFinding(options.runDir),
     ...(await programFindings(tun, options.runDir, intent)),
   ]
   await print(context.stdout, options.json ? `${JSON.stringify(findings, null, 2)}\n` : format(findings))
@@ -108,6 +109,20 @@ function fastPathFinding(addon: Addon): Finding {
   return problem === undefined
     ? { need: 'fast path', state: 'ok', found: 'loads' }
     : { need: 'fast path', state: 'note', found: problem }
+}
+
+/** Without one a daemon that dies leaves nobody to serve at full speed to the next one; it mounts one where it may. */
+async function bpfFinding(runDir: string): Promise<Finding> {
+  const { bpfFileSystem, canMount } = (await loadModule('../handover/place.ts')) as {
+    bpfFileSystem: (runDir: string) => string | undefined
+    canMount: () => boolean
+  }
+  const need = 'bpf file system'
+  const path = bpfFileSystem(runDir)
+  if (path !== undefined) return { need, state: 'ok', found: path }
+  if (canMount()) return { need, state: 'ok', found: `none; onehop run mounts one in ${runDir}` }
+  const remedy = `mount -t bpf bpf ${runDir}/bpf, and make it writable`
+  return { need, state: 'note', found: 'none that can be written to', remedy }
 }
 
 /** ip and nft; and, when both work, all that is seen through them. */

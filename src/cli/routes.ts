@@ -90,15 +90,17 @@ async function down(options: DownOptions, { stdout }: CliContext): Promise<void>
   if (options.dryRun) await printPlan(stdout, await plannedUndoing(options.tun, options))
   else {
     await takeDown(options.tun, options)
-    await clearFastPath(options.tun)
+    await clearFastPath(options)
   }
 }
 
 /** What a killed daemon left attached to interfaces. One that never ran here for want of the addon left nothing. */
-async function clearFastPath(tun: string): Promise<void> {
+async function clearFastPath({ tun, runDir }: DownOptions): Promise<void> {
   const { loadAddon } = await loadModule('../dataplane/addon.ts')
   const addon = tryLoad(loadAddon as () => Addon)
   addon?.clearFastPath(tun)
+  const { clearHandover } = await loadModule('../handover/handover.ts')
+  ;(clearHandover as (whose: { readonly runDir: string; readonly tun: string }) => void)({ runDir, tun })
 }
 
 function tryLoad(loadAddon: () => Addon): Addon | undefined {

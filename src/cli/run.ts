@@ -28,7 +28,8 @@ Examples:
   onehop run --tun onehop0 --bridge br0 --service 203.0.113.10:80/tcp \\
       --container web-1=10.77.0.11:8080 --container web-2=10.77.0.12:8080
 
-SIGTERM and SIGINT stop it; SIGHUP reads --config again and keeps the old one when the new is wrong.`
+SIGTERM and SIGINT stop it; SIGUSR2 too, but leaves what stands for clients to the next one. SIGHUP reads --config again and keeps
+the old one when the new is wrong.`
 
 export function addRunCommand(program: Command, context: CliContext): void {
   addConfigOptions(program.command('run').description('serve until told to stop'))
@@ -55,7 +56,7 @@ async function run(options: RunOptions, { env }: CliContext): Promise<number> {
   const { config, configPath } = readConfig(options)
   const { routes, logLevel, runDir, stateDir } = options
   const { confine } = await loadModule('../daemon/confine.ts')
-  ;(confine as (config: Config) => void)(config)
+  ;(confine as (config: Config, runDir: string) => void)(config, runDir)
   const { runDaemon } = await loadModule('../daemon.ts')
   return await (runDaemon as (options: DaemonOptions) => Promise<number>)({
     config,

@@ -73,6 +73,8 @@ export interface DataPlaneConfig {
   readonly spinUs: number
   /** Whether known sources' packets are handled in the kernel: where that works, not at all, or else no start. */
   readonly fastpath: 'auto' | 'off' | 'require'
+  /** How long known sources are served by the kernel alone when the daemon has died. */
+  readonly lingerSeconds: number
 }
 
 export interface ServiceConfig {

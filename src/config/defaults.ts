@@ -3,6 +3,7 @@ export const CONFIG_DEFAULTS = {
   tun: 'onehop0',
   queues: 1,
   spinUs: 50,
+  lingerSeconds: 30,
   capacity: 1_000_000,
   probation: 65_536,
   flows: 65_536,

@@ -3,9 +3,11 @@ import { messageOf } from '../errors.ts'
 
 /** What to close, last opened first, so that a start that fails half-way is undone like a whole one. */
 export class Opened {
-  readonly #closers: (() => void | Promise<void>)[] = []
+  readonly #closers: (() => unknown)[] = []
+  /** What stands for clients is another daemon's from now on, and stays. */
+  isLeft = false
 
-  onClose(close: () => void | Promise<void>): void {
+  onClose(close: () => unknown): void {
     this.#closers.push(close)
   }
 

@@ -12,8 +12,10 @@ import { openEchoSocket } from '../dataplane/echo.ts'
 import { type ContainerChange, changesBetween } from '../discovery/changes.ts'
 import { Discovery, type SourceTurn } from '../discovery/discovery.ts'
 import { DropReport } from '../drops/drops.ts'
+import { adopt } from '../entries/adopt.ts'
 import { TableOperator } from '../entries/operator.ts'
 import { messageOf } from '../errors.ts'
+import type { Handover } from '../handover/handover.ts'
 import { networkIntent, readLocalSources, unusableAddresses, uplinksOf } from '../network/network.ts'
 import { StandingNetwork } from '../network/standing.ts'
 import { Pins } from '../pins.ts'
@@ -22,6 +24,7 @@ import type { ContainerState } from '../pipeline/snapshot.ts'
 import { RateMeter } from '../rates/meter.ts'
 import { scopesOf } from '../scope.ts'
 import { Store } from '../store/store.ts'
+import { type Rows, rowCount } from '../table/rows.ts'
 import { readVersion } from '../version.ts'
 import { WatchOperator } from '../watch/operator.ts'
 import { nowSeconds, zeroMs } from './clock.ts'
@@ -38,6 +41,7 @@ export class Serving {
   readonly #options: DaemonOptions
   readonly #log: Logger
   readonly #dataPlane: DataPlane
+  readonly #handover: Handover | undefined
   readonly #identities = new Identities()
   readonly #store: Store | undefined
   readonly #compiler: Compiler
@@ -70,10 +74,17 @@ export class Serving {
   /** What sources said that is not logged yet. */
   #changes: readonly KnownChange[] = []
 
-  constructor(options: DaemonOptions, log: Logger, dataPlane: DataPlane, key: Uint8Array) {
+  constructor(
+    options: DaemonOptions,
+    log: Logger,
+    dataPlane: DataPlane,
+    key: Uint8Array,
+    handover?: Handover,
+  ) {
     this.#options = options
     this.#log = log
     this.#dataPlane = dataPlane
+    this.#handover = handover
     this.#compiler = new Compiler(this.#identities, key)
     this.#base = options.config
     this.#config = options.config
@@ -152,6 +163,16 @@ export class Serving {
     this.#store?.start()
   }
 
+  /** After `restore`: what a daemon that died was serving in the kernel goes on as it went. */
+  takeOver(handover: Handover): Rows | undefined {
+    const left = handover.left(zeroMs())
+    if (left === undefined) return undefined
+    const scopes = scopesOf(this.#config, this.#identities)
+    const { rows, ...counts } = adopt(left, this.#dataPlane, scopes, { nowSeconds, zeroMs })
+    this.#log.info({ sources: rowCount(rows), ...counts }, 'took over the fast path')
+    return rows
+  }
+
   get bridges(): readonly string[] {
     return this.#config.interfaces.bridges
   }
@@ -192,11 +213,21 @@ export class Serving {
     this.#health.update(config)
     const nowMs = performance.now()
     const snapshot = this.#compiler.compile(this.#pins.applied(config), this.#conditions(), nowMs, sources)
+    this.#noteNames()
     this.#dataPlane.publish(snapshot)
     this.explainer.publish(snapshot)
     this.#publishAt(this.#compiler.dueMs, nowMs)
     this.#sources = sources
     this.#config = config
+  }
+
+  /** Without its name a number is of no use to the next daemon, and of no harm. */
+  #noteNames(): void {
+    try {
+      this.#handover?.note(this.#identities)
+    } catch (error) {
+      this.#log.warn({ error: messageOf(error) }, 'names are not noted for the next daemon')
+    }
   }
 
   /** For containers that start slowly; a publishing that comes earlier puts off another. */

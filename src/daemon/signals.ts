@@ -1,3 +1,7 @@
+/** Stops it so that another daemon can go on at once: what stands for clients is left standing. */
+export const STOP_FOR_ANOTHER = 'SIGUSR2'
+const STOPPING = ['SIGTERM', 'SIGINT', STOP_FOR_ANOTHER] as const
+
 /** Caught from the very start, so that an early one still undoes what has been made. */
 export class Signals {
   /** SIGHUP before there is anything to reload is dropped: the config was read a moment ago. */
@@ -7,7 +11,7 @@ export class Signals {
 
   constructor() {
     this.stop = new Promise((resolve) => {
-      this.#handlers.set('SIGTERM', resolve).set('SIGINT', resolve)
+      for (const name of STOPPING) this.#handlers.set(name, resolve)
     })
     this.#handlers.set('SIGHUP', () => this.onReload())
     for (const [name, handler] of this.#handlers) process.on(name, handler)

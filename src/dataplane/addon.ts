@@ -24,6 +24,10 @@ export interface Addon {
   fastPathProblem(): string | undefined
   /** Takes away what a killed daemon of this TUN left attached to interfaces. */
   clearFastPath(tun: string): void
+  /** What such a one was serving, pinned in this folder: rows with its numbers. Empty where nothing can be read. */
+  fastPathLeft(folder: string): Rows
+  /** Names the form of what is pinned; another one cannot be read. Empty: there is no fast path. */
+  readonly fastPathLayout: string
   /** Whether this process has no capabilities but these, by their numbers, and can get none. */
   isConfined(capabilities: readonly number[]): boolean
   /** Gives up all other capabilities and runs `argv` in the place of this process; returns only by throwing. */
@@ -57,7 +61,7 @@ export interface AddonEngine {
   start(options: ForwarderOptions): void
   useBridges(names: readonly string[]): void
   useUplinks(names: readonly string[]): void
-  stop(): void
+  stop(isLeft: boolean): void
   io(): IoCounters
   watch(options: WatchOptions): number
   take(watch: number, most: number): Taken

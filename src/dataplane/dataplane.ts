@@ -88,6 +88,12 @@ export interface ForwarderOptions {
   readonly queues: number
   readonly spinUs: number
   readonly fastpath: FastPathMode
+  /** How long the fast path goes on when this process has died. */
+  readonly lingerSeconds: number
+  /** Where the fast path's maps are pinned for the next daemon (src/handover); undefined: nowhere. */
+  readonly handover?: string | undefined
+  /** Sources that the fast path serves from the start on, as far as the table has them. */
+  readonly known?: Rows | undefined
 }
 
 /** `auto`: without the fast path when it cannot be had; `require`: not at all then. */
@@ -107,8 +113,11 @@ export interface DataPlane extends Engine {
   useBridges(names: readonly string[]): void
   /** Likewise the uplinks. */
   useUplinks(names: readonly string[]): void
-  /** Stops the threads and closes what `start` opened; no packet is touched after it returns. Idempotent. */
-  stop(): void
+  /**
+   * Stops the threads and closes what `start` opened; no packet is touched after it returns. Idempotent. `isLeft`: but for the
+   * fast path, which goes on for `lingerSeconds`.
+   */
+  stop(isLeft?: boolean): void
   /** Counted since `start`; all zero when stopped. */
   io(): IoCounters
   /**
@@ -172,4 +181,6 @@ export interface FastPathCounters {
   /** Served by it, as of some seconds ago; and how often one had to stay on the slow path for want of room. */
   readonly sources: number
   readonly full: number
+  /** Why it is not kept for the next daemon although it should be. */
+  readonly handoverProblem?: string
 }

@@ -133,8 +133,8 @@ class NativeDataPlane implements DataPlane {
     explained(() => this.#engine.useUplinks(names))
   }
 
-  stop(): void {
-    this.#engine.stop()
+  stop(isLeft = false): void {
+    this.#engine.stop(isLeft)
   }
 
   io(): IoCounters {

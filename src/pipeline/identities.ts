@@ -13,6 +13,11 @@ export class Identities {
 
   serviceName = (id: number): string | undefined => this.#services.nameOf(id)
   containerName = (id: number): string | undefined => this.#containers.nameOf(id)
+  /** Those that were added when there had been so many. */
+  namesAfter(scopes: number, containers: number) {
+    return { scopes: this.#scopes.after(scopes), containers: this.#containers.after(containers) }
+  }
+
   scopeName = (id: number): string | undefined => this.#scopes.nameOf(id)
 }
 
@@ -26,6 +31,10 @@ class Register {
     const id = this.#names.push(name)
     this.#ids.set(name, id)
     return id
+  }
+
+  after(count: number): readonly string[] {
+    return this.#names.slice(count)
   }
 
   nameOf(id: number): string | undefined {

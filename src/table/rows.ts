@@ -40,6 +40,13 @@ export const scopeOf = (rows: Rows, row: number): number => rows[row * ROW_WORDS
 export const containerOf = (rows: Rows, row: number): number =>
   rows[row * ROW_WORDS + 5]! & (2 ** CONTAINER_BITS - 1)
 
+/** Whether two rows are of one source in one scope. */
+export function isSameKey(a: Rows, rowOfA: number, b: Rows, rowOfB: number): boolean {
+  for (let word = 0; word < 5; word++)
+    if (a[rowOfA * ROW_WORDS + word] !== b[rowOfB * ROW_WORDS + word]) return false
+  return true
+}
+
 export const originOf = (rows: Rows, row: number): Origin =>
   ORIGINS[rows[row * ROW_WORDS + 5]! >>> CONTAINER_BITS]!
 

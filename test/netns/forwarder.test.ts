@@ -16,6 +16,7 @@ const OPTIONS: ForwarderOptions = {
   queues: 2,
   spinUs: 0,
   fastpath: 'off',
+  lingerSeconds: 30,
 }
 
 /** Requests and everything that comes from the bridge meet the TUN; onehop's own set-up is finer. */

@@ -54,7 +54,7 @@ test('reads every field and fills in what is left out', () => {
       sources: undefined,
     },
     table: { capacity: 1_000_000, probation: 65_536, flows: 65_536, fragments: 16_384 },
-    dataplane: { queues: 1, spinUs: 50, fastpath: 'auto' },
+    dataplane: { queues: 1, spinUs: 50, fastpath: 'auto', lingerSeconds: 30 },
     services: [
       {
         name: 'web',
@@ -97,7 +97,7 @@ test('takes all for the ports, a quota, 0 for the spin, a key and the sizes', ()
 key: "00112233445566778899AABBCCDDEEFF"
 unserved: drop
 table: {capacity: 134217728, probation: 1, flows: 2, fragments: 3}
-dataplane: {queues: 16, spin: 0, fastpath: require}
+dataplane: {queues: 16, spin: 0, fastpath: require, linger: 1m30s}
 `
   const config = parseConfig(text, 'c.yaml')
   assert.equal(config.services[0]!.ports, 'all')
@@ -105,7 +105,7 @@ dataplane: {queues: 16, spin: 0, fastpath: require}
   assert.equal(config.key, '00112233445566778899aabbccddeeff')
   assert.equal(config.unserved, 'drop')
   assert.deepEqual(config.table, { capacity: 2 ** 27, probation: 1, flows: 2, fragments: 3 })
-  assert.deepEqual(config.dataplane, { queues: 16, spinUs: 0, fastpath: 'require' })
+  assert.deepEqual(config.dataplane, { queues: 16, spinUs: 0, fastpath: 'require', lingerSeconds: 90 })
 })
 
 test('reads an algorithm, a slow start and a maximum share', () => {
@@ -510,6 +510,11 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
     'a long spin',
     `${GOOD}dataplane: {spin: 11ms}\n`,
     '14:19: dataplane.spin: "11ms"; expected a time such as 50us',
+  ],
+  [
+    'a short linger',
+    `${GOOD}dataplane: {linger: 2s}\n`,
+    '14:21: dataplane.linger: "2s"; expected a time such as 30s, 3s to 1h',
   ],
   [
     'a key without quotes',

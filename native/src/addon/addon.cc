@@ -1,6 +1,7 @@
 // What require() of the addon gives: src/dataplane/addon.ts declares it.
 #include <napi.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,15 @@ namespace {
 void clear_fast_path(const Napi::CallbackInfo& info) {
   const std::string tun = text(info[0], "tun");
   guarded(info, [&] { FastPath::clear(tun); });
+}
+
+// fastPathLeft(folder: string) → Uint32Array: the rows of what a daemon left there
+Napi::Value fast_path_left(const Napi::CallbackInfo& info) {
+  const std::string folder = text(info[0], "folder");
+  const std::vector<Row> left = guarded(info, [&] { return FastPath::left_in(folder); });
+  RowsOut rows(info.Env(), static_cast<uint32_t>(left.size()));
+  std::ranges::copy(left, rows.room().begin());
+  return rows.take(static_cast<uint32_t>(left.size()));
 }
 
 // fastPathProblem() → why the fast path cannot be had here, or undefined
@@ -52,6 +62,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["EchoSocket"] = EchoSocketObject::define(env);
   exports["fastPathProblem"] = Napi::Function::New<fast_path_problem>(env, "fastPathProblem");
   exports["clearFastPath"] = Napi::Function::New<clear_fast_path>(env, "clearFastPath");
+  exports["fastPathLeft"] = Napi::Function::New<fast_path_left>(env, "fastPathLeft");
+  exports["fastPathLayout"] = FastPath::layout();
   exports["isConfined"] = Napi::Function::New<is_confined>(env, "isConfined");
   exports["confine"] = Napi::Function::New<confine>(env, "confine");
   exports["reasons"] = reasons_by_code(env);

@@ -64,7 +64,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   void use_bridges(const Napi::CallbackInfo& info);
   // useUplinks(names): likewise the uplinks
   void use_uplinks(const Napi::CallbackInfo& info);
-  // stop(), also when it does not run
+  // stop(isLeft: boolean), also when it does not run; isLeft: the fast path goes on, for the next daemon
   void stop(const Napi::CallbackInfo& info);
   // io() → IoCounters, all zero when it does not run
   Napi::Value io(const Napi::CallbackInfo& info);

@@ -22,6 +22,10 @@ void EngineObject::start(const Napi::CallbackInfo& info) {
       fast_path_.reset();
       throw;
     }
+    if (fast_path_)
+      fast_path_->attach();
+    else
+      FastPath::clear(options.tun);
   });
   napi_add_env_cleanup_hook(info.Env(), end_with_environment, this);
 }
@@ -48,7 +52,10 @@ void EngineObject::use_uplinks(const Napi::CallbackInfo& info) {
   if (fast_path_) fast_path_->use_uplinks(std::move(names));
 }
 
-void EngineObject::stop(const Napi::CallbackInfo&) { stop_forwarder(); }
+void EngineObject::stop(const Napi::CallbackInfo& info) {
+  if (boolean(info[0], "isLeft") && fast_path_) fast_path_->leave();
+  stop_forwarder();
+}
 
 Napi::Value EngineObject::io(const Napi::CallbackInfo& info) {
   Napi::Object io = io_counters(info.Env(), forwarder_ ? forwarder_->counters() : IoCounters{});

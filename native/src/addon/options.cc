@@ -9,8 +9,6 @@ namespace onehop::addon {
 
 namespace {
 
-// A killed daemon's clients are served on for so long: time for it to be started anew.
-constexpr std::chrono::seconds kGrace{10};
 // What the programs remember of sources: some 100 bytes each, taken when there is one.
 constexpr uint32_t kFastSourcesAtMost = 1 << 22;
 
@@ -59,12 +57,16 @@ FastPathMode read_fast_path_mode(const Napi::Value& value) {
 
 FastPathOptions read_fast_path_options(const Napi::Value& value, uint32_t capacity) {
   const Napi::Object options = object(value, "options");
+  const Napi::Value handover = options.Get("handover"), known = options.Get("known");
+  const std::span<const Row> rows = known.IsUndefined() ? std::span<const Row>{} : rows_in(known);
   return {.tun = text(options.Get("tun"), "tun"),
           .uplinks = texts(options.Get("uplinks"), "uplinks"),
           .bridges = texts(options.Get("bridges"), "bridges"),
           .sources = std::min(capacity, kFastSourcesAtMost),
           .packet_threads = number<uint8_t>(options.Get("queues"), "queues"),
-          .grace = kGrace};
+          .linger = std::chrono::seconds(number<uint32_t>(options.Get("lingerSeconds"), "lingerSeconds")),
+          .handover = handover.IsUndefined() ? "" : text(handover, "handover"),
+          .known = {rows.begin(), rows.end()}};
 }
 
 Offload read_offload(const Napi::Value& value) {

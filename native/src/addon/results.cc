@@ -137,6 +137,7 @@ Napi::Object fast_path_counters(Napi::Env env, const FastPath* fast_path, const 
   object["ports"] = counters.ports;
   object["sources"] = static_cast<double>(counters.sources);
   object["full"] = static_cast<double>(counters.full);
+  if (!counters.handover_problem.empty()) object["handoverProblem"] = counters.handover_problem;
   return object;
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <latch>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "../io/thread_group.h"
 #include "../pipeline/lookup.h"
 #include "../pipeline/verdict.h"
+#include "adoption.h"
 #include "attachments.h"
 #include "links.h"
 #include "map.h"
@@ -40,6 +42,8 @@ constexpr int kTakenAtOnce = 256;
 // Links and forwarding entries change in bursts; one re-read answers them all.
 constexpr auto kSettle = 20ms;
 constexpr auto kRetry = 1s;
+// The first programs wait for the neighbours: until then those that another daemon left serve its clients.
+constexpr auto kFirst = 500ms;
 // Sources are looked through this often at the most, and for a twentieth of the time.
 constexpr auto kSweep = 1s;
 constexpr int kSweepShare = 20;
@@ -85,7 +89,7 @@ class LoadedFastPath final : public FastPath {
  public:
   LoadedFastPath(Engine& engine, const FastPathOptions& options)
       : engine_(engine),
-        grace_(options.grace),
+        linger_(options.linger),
         program_(sizes_for(options.sources)),
         control_(program_.map("control")),
         services_(program_.map("fronts"), program_.map("endpoints")),
@@ -96,6 +100,8 @@ class LoadedFastPath final : public FastPath {
         route_events_(kRouteGroups),
         offers_(options.packet_threads) {
     publish();
+    take_known(options.known);
+    if (!options.handover.empty()) try_pin(options.handover);
     threads_.start("onehop-fast", [this](const SignalEvent& stop) { run(stop); });
   }
 
@@ -121,6 +127,10 @@ class LoadedFastPath final : public FastPath {
     control_.put(0, said_);
   }
 
+  // The thread waits for neighbours, for so long at the most.
+  void attach() override { attached_.wait(); }
+  void leave() override { is_left_ = true; }
+
   void use_uplinks(std::vector<std::string> names) override { use(uplinks_, std::move(names)); }
   void use_bridges(std::vector<std::string> names) override { use(bridges_, std::move(names)); }
 
@@ -140,6 +150,7 @@ class LoadedFastPath final : public FastPath {
     const std::lock_guard lock(mutex_);
     neighbours_ = map;
     are_targets_due_ = true;
+    has_neighbours_.store(true, std::memory_order_relaxed);
     wake_.raise();
   }
 
@@ -148,7 +159,7 @@ class LoadedFastPath final : public FastPath {
   FastPathCounters counters() const override {
     return {uplink_count_.load(std::memory_order_relaxed), port_count_.load(std::memory_order_relaxed),
             source_count_.load(std::memory_order_relaxed),
-            full_.load(std::memory_order_relaxed)};
+            full_.load(std::memory_order_relaxed), handover_problem_};
   }
 
  private:
@@ -159,6 +170,9 @@ class LoadedFastPath final : public FastPath {
     place = std::move(names);
     wake_.raise();
   }
+
+  void take_known(std::span<const Row> known);
+  void try_pin(const std::string& folder);
 
   static uint32_t coarse_seconds() {
     timespec now;
@@ -182,7 +196,7 @@ class LoadedFastPath final : public FastPath {
   void sweep_rest();
 
   Engine& engine_;
-  const std::chrono::seconds grace_;
+  const std::chrono::seconds linger_;
   const Program program_;
   Map<uint32_t, fast_control> control_;
 
@@ -205,26 +219,47 @@ class LoadedFastPath final : public FastPath {
   std::vector<Offers> offers_;
   std::atomic<uint32_t> uplink_count_ = 0, port_count_ = 0;
   std::atomic<uint64_t> source_count_ = 0, full_ = 0;
+  std::atomic<bool> has_neighbours_ = false, is_left_ = false;
+  std::latch attached_{1};
+  std::string handover_problem_;
 
   // Of the thread.
-  Clock::time_point beat_at_{}, read_at_{}, sweep_at_{}, sweep_began_{}, offered_{};
-  bool is_sweeping_ = false;
+  Clock::time_point beat_at_{}, read_at_ = Clock::now() + kFirst, sweep_at_{}, sweep_began_{}, offered_{};
+  bool is_sweeping_ = false, has_begun_ = false, is_attached_ = false;
   uint32_t epoch_ = 1, routes_ = 0;
 
   ThreadGroup threads_;  // last: stopped before what it uses is destroyed
 };
+
+// Nobody but the constructor's thread knows of the maps yet.
+void LoadedFastPath::take_known(std::span<const Row> known) {
+  for (const Offer& offer : offers_for(known, engine_))
+    if (sources_.take(offer, services_, now_seconds()) == Sources::Taken::kFull) full_++;
+}
+
+void LoadedFastPath::try_pin(const std::string& folder) {
+  try {
+    pin(program_, folder);
+  } catch (const IoFailure& failure) {
+    handover_problem_ = failure.what();
+  }
+}
 
 void LoadedFastPath::run(const SignalEvent& stop) {
   while (!stop.is_raised()) {
     if (Clock::now() >= beat_at_) beat();
     take_offers();
     take_names();
+    if (has_neighbours_.load(std::memory_order_relaxed) && !std::exchange(has_begun_, true)) read_at_ = {};
     if (Clock::now() >= read_at_) read_links();
     publish_targets();
     if (Clock::now() >= sweep_at_) sweep();
     wait(stop);
   }
-  attachments_.detach_all();
+  if (is_left_)
+    beat();
+  else
+    attachments_.detach_all();
   sweep_rest();
 }
 
@@ -253,7 +288,7 @@ Clock::duration LoadedFastPath::time_to_wait() {
 // Until then the programs go on without us.
 void LoadedFastPath::beat() {
   const timespec now = monotonic();
-  const auto until = std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec) + grace_;
+  const auto until = std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec) + linger_;
   const std::lock_guard lock(mutex_);
   said_.until = static_cast<uint64_t>(std::chrono::nanoseconds(until).count());
   said_.epoch = epoch_;
@@ -293,12 +328,16 @@ void LoadedFastPath::take_names() {
   read_at_ = {};
 }
 
+// Targets first, so that new programs know of them.
 void LoadedFastPath::read_links() {
-  const bool is_whole = links_.read() == 0 && attachments_.publish(links_);
+  const bool is_read = links_.read() == 0;
+  are_targets_due_.store(is_read, std::memory_order_relaxed);
+  publish_targets();
+  const bool is_whole = is_read && attachments_.publish(links_);
+  if (!std::exchange(is_attached_, true)) attached_.count_down();
   read_at_ = is_whole ? Clock::time_point::max() : Clock::now() + kRetry;
   uplink_count_.store(attachments_.count(Part::kRequest), std::memory_order_relaxed);
   port_count_.store(attachments_.count(Part::kAnswer), std::memory_order_relaxed);
-  are_targets_due_.store(true, std::memory_order_relaxed);
 }
 
 void LoadedFastPath::publish_targets() {
@@ -350,5 +389,7 @@ std::string FastPath::problem() {
 }
 
 void FastPath::clear(const std::string& tun) { Hooks(tun).detach_all(); }
+std::vector<Row> FastPath::left_in(const std::string& folder) { return read_pinned(folder); }
+std::string FastPath::layout() { return pinned_layout(); }
 
 }  // namespace onehop

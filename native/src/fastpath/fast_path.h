@@ -22,13 +22,16 @@ struct FastPathOptions {
   std::vector<std::string> uplinks, bridges;
   uint32_t sources;       // at most
   size_t packet_threads;
-  std::chrono::seconds grace;  // how long it goes on without a daemon
+  std::chrono::seconds linger;  // how long it goes on without a daemon
+  std::string handover;         // the folder where its maps are kept for the next daemon; empty: they are not
+  std::vector<Row> known;       // sources that it serves from the start on, as far as the table has them
 };
 
 struct FastPathCounters {
   uint32_t uplinks = 0, ports = 0;  // that the programs hang in
   uint64_t sources = 0;             // served, as of some seconds ago
   uint64_t full = 0;                // offered, and no room
+  std::string handover_problem;          // why it is not kept for the next daemon
 };
 
 class FastPath : public Observer {
@@ -40,6 +43,16 @@ class FastPath : public Observer {
   static std::string problem();
   // Takes away what a daemon of this TUN left attached when it was killed.
   static void clear(const std::string& tun);
+  // What a daemon left pinned in a folder: the sources that it served, with its numbers; and the name of the form that can be
+  // read here.
+  static std::vector<Row> left_in(const std::string& folder);
+  static std::string layout();
+
+  // Control thread, once its neighbours are being told of: returns when the programs are attached, in the place of those that
+  // an earlier daemon left.
+  virtual void attach() = 0;
+  // Control thread: what is attached stays so when it is destroyed, for the next daemon.
+  virtual void leave() = 0;
 
   // Control thread, after each publish of the engine's: when it returns, no source of a service that changed goes where it
   // went before.

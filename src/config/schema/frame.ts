@@ -6,7 +6,7 @@ import { integer, list, mapping, oneOf, text } from '../values.ts'
 import { aliasPrefix, interfaceName, listen, prefix } from './addresses.ts'
 import { api } from './api.ts'
 import { table } from './table.ts'
-import { MS_US, time } from './times.ts'
+import { HOUR_US, MS_US, SECOND_US, time } from './times.ts'
 
 /**
  * The schema that turns plain values into the types of config.ts, defaults filled in. What a value should have
@@ -46,11 +46,18 @@ const spin = z.preprocess(
   time('a time such as 50us, at most 10ms, or 0 for none', 0, 10 * MS_US, 1),
 )
 
+/** Longer than two of the daemon's heartbeats. */
+const LEAST_LINGER_US = 3 * SECOND_US
+const linger = time('a time such as 30s, 3s to 1h', LEAST_LINGER_US, HOUR_US, SECOND_US)
+
 const dataplane = mapping({
   queues: integer(1, 16).default(CONFIG_DEFAULTS.queues),
   spin: spin.prefault(`${CONFIG_DEFAULTS.spinUs}us`),
   fastpath: oneOf('auto', 'off', 'require').default('auto'),
-}).transform(({ queues, spin: spinUs, fastpath }): DataPlaneConfig => ({ queues, spinUs, fastpath }))
+  linger: linger.prefault(`${CONFIG_DEFAULTS.lingerSeconds}s`),
+}).transform(
+  ({ spin: spinUs, linger: lingerSeconds, ...rest }): DataPlaneConfig => ({ ...rest, spinUs, lingerSeconds }),
+)
 
 const key = text('32 hexadecimal digits in quotes', (value) =>
   /^[0-9a-fA-F]{32}$/.test(value) ? value.toLowerCase() : undefined,
