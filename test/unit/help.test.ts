@@ -13,6 +13,9 @@ import { onehop } from '../support/cli.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onehop-help-'))
 after(() => rmSync(folder, { recursive: true }))
+const manual = join(folder, 'onehop.1')
+// Before the first test: newer Nodes end the tests they know of while a file still awaits.
+writeFileSync(manual, (await onehop('man')).stdout)
 const { stdout, stderr } = process
 
 /** The program, with commands that do nothing; what they are called with is pushed to `called`. */
@@ -87,9 +90,6 @@ const unstruck = (text: string): string =>
     .split('\b')
     .map((part, i, parts) => (i < parts.length - 1 ? part.slice(0, -1) : part))
     .join('')
-
-const manual = join(folder, 'onehop.1')
-writeFileSync(manual, (await onehop('man')).stdout)
 
 for (const [title, argv] of [
   ['mandoc', ['mandoc', '-Tlint', manual]],
