@@ -133,6 +133,12 @@
       "type": "executable",
       "sources": ["bench/datagrams.cc"],
       "libraries": ["-pthread"]
+    },
+    {
+      "target_name": "clients",
+      "type": "executable",
+      "sources": ["bench/clients.cc"],
+      "libraries": ["-pthread"]
     }
   ],
   "conditions": [

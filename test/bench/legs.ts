@@ -3,8 +3,8 @@ import { chainLeg } from './legs/chain.ts'
 import { dockerLeg, dockerProxyLeg } from './legs/docker.ts'
 import { growthLegs } from './legs/growth.ts'
 import { haproxyLeg } from './legs/haproxy.ts'
-import { iptables5000Leg, iptablesLeg } from './legs/kube-proxy/iptables.ts'
-import { nftLeg } from './legs/kube-proxy/nft.ts'
+import { iptables5000Leg, iptablesLeg, iptablesVariants } from './legs/kube-proxy/iptables.ts'
+import { nftLeg, nftVariants } from './legs/kube-proxy/nft.ts'
 import { nginxLeg } from './legs/nginx.ts'
 import { fastPathLeg, onehopLeg, onehopVariants } from './legs/onehop.ts'
 import { routingLeg } from './legs/routing.ts'
@@ -26,4 +26,10 @@ export const DEFAULT_LEGS: readonly Leg[] = [
   chainLeg,
 ]
 
-export const LEGS: readonly Leg[] = [...DEFAULT_LEGS, ...onehopVariants, ...growthLegs]
+export const LEGS: readonly Leg[] = [
+  ...DEFAULT_LEGS,
+  ...onehopVariants,
+  ...nftVariants,
+  ...iptablesVariants,
+  ...growthLegs,
+]

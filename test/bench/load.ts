@@ -13,6 +13,8 @@ export interface Load {
   readonly server?: Server
   /** Whether the leg has what is measured: carries the protocol, has a process. Any leg unless said. */
   fits?(leg: StartedLeg): boolean
+  /** Once for each leg, before its first round. */
+  prepare?(client: Namespace, leg: StartedLeg): Promise<void>
   /** One value a metric, in their order. Rejects when the load did not run as it should. */
   run(client: Namespace, leg: StartedLeg, seconds: number): Promise<readonly number[]>
 }

@@ -1,4 +1,4 @@
-import { type Container, Lab } from '../support/lab.ts'
+import { Lab } from '../support/lab.ts'
 import type { Leg, StartedLeg } from './leg.ts'
 import type { Load } from './load.ts'
 import { type Server, startServers } from './servers.ts'
@@ -35,23 +35,25 @@ export interface Measurements {
 export interface Listener {
   onSample(load: Load, leg: Leg, samples: readonly Sample[]): void
   onFailure(failure: Failure): void
-  /** After each round: all that there is until then. */
-  onRound(soFar: Measurements): void
+  /** After each load: all that there is until then. */
+  onLoad(soFar: Measurements): void
 }
 
 /**
- * Runs every load over every leg in each round, the legs of one load right after each other and each round
- * beginning with another leg, so that what else the machine does meets all of them alike. All legs are up all
- * the time, each in a lab of its own: what one sets up in its host is not in another's way. What fails, a leg that does
- * not start or one measurement, is told of and the others go on.
+ * Runs one load after the other, each in all rounds over every leg, the legs right after each other and each round
+ * beginning with another, so that what else the machine does meets all of them alike, and what connections leave behind
+ * is there in the next round as it is where they never cease. All legs are up all the time, each in a lab of its own: what
+ * one sets up in its host is not in another's way, and the kernel's settings are what they are unless somebody changes
+ * them. What fails, a leg that does not start or one measurement, is told of and the others go on.
  */
 export async function measure(plan: Plan, listener: Listener): Promise<Measurements> {
   const run = new Run(listener)
   try {
     await run.open(plan)
-    for (let round = 1; round <= plan.rounds; round++) {
-      await run.round(plan, round)
-      listener.onRound(run.measurements())
+    for (const load of plan.loads) {
+      await run.prepare(load)
+      for (let round = 1; round <= plan.rounds; round++) await run.round(load, round, plan.seconds)
+      listener.onLoad(run.measurements())
     }
     await run.inspect()
     return run.measurements()
@@ -82,21 +84,29 @@ class Run {
       })
   }
 
-  async round({ loads, seconds }: Plan, round: number): Promise<void> {
-    for (const load of loads)
-      for (const { leg, lab, started } of rotate(this.#stages, round - 1)) {
-        if (load.fits?.(started) === false) continue
-        await this.#attempt({ round, leg: leg.name, load: load.name }, async () => {
-          const values = await load.run(lab.client, started, seconds)
-          const samples = load.metrics.map(({ name }, i) => ({
-            ...{ round, leg: leg.name },
-            metric: name,
-            value: values[i]!,
-          }))
-          this.#samples.push(...samples)
-          this.#listener.onSample(load, leg, samples)
-        })
-      }
+  async prepare(load: Load): Promise<void> {
+    for (const { leg, lab, started } of this.#stagesFor(load))
+      await this.#attempt({ round: 0, leg: leg.name, load: load.name }, async () => {
+        await load.prepare?.(lab.client, started)
+      })
+  }
+
+  async round(load: Load, round: number, seconds: number): Promise<void> {
+    for (const { leg, lab, started } of rotate(this.#stagesFor(load), round - 1))
+      await this.#attempt({ round, leg: leg.name, load: load.name }, async () => {
+        const values = await load.run(lab.client, started, seconds)
+        const samples = load.metrics.map(({ name }, i) => ({
+          ...{ round, leg: leg.name },
+          metric: name,
+          value: values[i]!,
+        }))
+        this.#samples.push(...samples)
+        this.#listener.onSample(load, leg, samples)
+      })
+  }
+
+  #stagesFor(load: Load): readonly Stage[] {
+    return this.#stages.filter(({ started }) => load.fits?.(started) !== false)
   }
 
   async inspect(): Promise<void> {
@@ -132,7 +142,6 @@ class Stage {
   static async open(leg: Leg, loads: readonly Load[]): Promise<Stage> {
     const lab = await Lab.open({ containers: 1, http: [], udp: [], ...leg.lab })
     try {
-      await forgetClosedConnections(lab)
       const servers = [...new Set(loads.flatMap(({ server }) => server ?? []))]
       if (!leg.bringsContainer) await startIn(lab, servers)
       return new Stage(leg, lab, await leg.start(lab, servers))
@@ -153,19 +162,6 @@ class Stage {
 
 const startIn = async (lab: Lab, servers: readonly Server[]): Promise<void> => {
   for (const { namespace } of lab.containers) await startServers(servers, lab, namespace)
-}
-
-/**
- * One client address has 28,000 ports, and each stays taken for a minute after its connection: within seconds a load of
- * new connections would measure how long connect(2) searches for a free one. Many clients, which the load stands for,
- * have ports enough; so here closed connections are forgotten, in every namespace and for every leg.
- */
-async function forgetClosedConnections({ client, host, routers, containers }: Lab): Promise<void> {
-  const inside = containers.map(({ namespace }: Container) => namespace)
-  for (const namespace of [client, host, routers.client, ...inside].filter((one) => one !== undefined)) {
-    await namespace.setSysctl('net/ipv4/tcp_max_tw_buckets', 0)
-    await namespace.setSysctl('net/ipv4/ip_local_port_range', '1024 65535')
-  }
 }
 
 const rotate = <T>(items: readonly T[], by: number): readonly T[] => {

@@ -47,7 +47,7 @@ export const USAGE = `npm run bench -- [OPTIONS]
   --check           exit 1 when a target is missed
   --readme          measures nothing: the latest run becomes what README.md and its chart show
 
-The latest run is in test/bench/results, as JSON, Markdown and SVG, after each round what there is until then.
+The latest run is in test/bench/results, as JSON, Markdown and SVG, after each load what there is until then.
 `
 
 /** Throws naming the option, its value and what was expected. */

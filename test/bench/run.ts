@@ -91,13 +91,13 @@ function warnWhenBusy(machine: Machine): void {
   console.error(`bench: ${busy}: figures will be low and spread wide, and latencies be others' doing`)
 }
 
-function measureTraffic(plan: Plan, onRound: Listener['onRound']): Promise<Measurements> {
+function measureTraffic(plan: Plan, onLoad: Listener['onLoad']): Promise<Measurements> {
   const servers = plan.loads.flatMap(({ server }) => server ?? [])
   requireTools([...plan.legs, ...plan.loads, ...servers].flatMap(({ tools }) => tools))
-  return measure(plan, { ...progress, onRound })
+  return measure(plan, { ...progress, onLoad })
 }
 
-const progress: Omit<Listener, 'onRound'> = {
+const progress: Omit<Listener, 'onLoad'> = {
   onSample(load, leg, samples) {
     const values = load.metrics.map(({ unit }, i) => `${formatNumber(samples[i]!.value)} ${unit}`)
     console.error(

@@ -5,6 +5,7 @@ const PACKAGES = {
   dockerd: 'docker.io',
   haproxy: 'haproxy',
   'iptables-legacy': 'iptables',
+  'iptables-nft': 'iptables',
   iperf3: 'iperf3',
   nft: 'nftables',
   nginx: 'nginx libnginx-mod-stream',

@@ -3,7 +3,9 @@ import type { Leg } from '../leg.ts'
 import type { Server } from '../servers.ts'
 import { HOST } from './addresses.ts'
 import { startHaproxy } from './haproxy.ts'
-import { restoreRules } from './kube-proxy/rules.ts'
+import { RESTORE } from './kube-proxy/iptables.ts'
+import { restoreRules } from './kube-proxy/iptables-rules.ts'
+import type { Service } from './kube-proxy/service.ts'
 
 /** The load balancer's own address on the clients' side: the lab's client router. */
 const BALANCER = '198.18.1.1'
@@ -16,10 +18,10 @@ const FIRST_NODE_PORT = 30_000
 export const chainLeg: Leg = {
   name: 'chain',
   title: 'load balancer → NodePort → DNAT',
-  tools: ['haproxy', 'iptables-legacy'],
+  tools: ['haproxy', 'iptables-nft'],
   lab: { clientRouter: {} },
   async start(lab, servers) {
-    await lab.host.run(['iptables-legacy-restore'], { input: restoreRules(nodePorts(lab, servers)) })
+    await lab.host.run(RESTORE, { input: restoreRules(nodePorts(lab, servers)) })
     const listens = servers.map(({ port }, i) => ({
       from: `${BALANCER}:${port}`,
       to: `${HOST}:${FIRST_NODE_PORT + i}`,
@@ -37,12 +39,11 @@ export const chainLeg: Leg = {
   },
 }
 
-const nodePorts = (lab: Lab, servers: readonly Server[]) =>
+/** Without affinity: the balancer is the only client that kube-proxy sees. */
+const nodePorts = (lab: Lab, servers: readonly Server[]): readonly Service[] =>
   servers.map(({ port }, i) => ({
-    name: `tcp-${port}`,
-    protocol: 'tcp' as const,
+    ...{ id: `tcp-${port}`, protocol: 'tcp', port, affinity: false },
+    clusterIp: `10.95.0.${i + 1}`,
     nodePort: FIRST_NODE_PORT + i,
-    port,
-    endpoint: `${lab.containers[0]!.address}:${port}`,
-    affinity: false,
+    endpoint: { address: lab.containers[0]!.address, port },
   }))

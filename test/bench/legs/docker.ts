@@ -36,7 +36,7 @@ const docker = (name: string, title: string, flags: readonly string[]): Leg => (
 
 /**
  * The servers as they are elsewhere: the host's programs, no filter of system calls (it costs the servers time, which is not
- * of the way), closed connections forgotten as in test/bench/measure.ts.
+ * of the way).
  */
 function runArgv(lab: Lab, servers: readonly Server[]): readonly string[] {
   const folders = ['/usr', dirname(lab.path('x')), dirname(DATAGRAMS)]
@@ -44,7 +44,6 @@ function runArgv(lab: Lab, servers: readonly Server[]): readonly string[] {
   const commands = servers.map((server) => `${server.argv(lab).join(' ')} &`)
   return [
     ...['run', '--detach', '--name', CONTAINER, '--security-opt', 'seccomp=unconfined'],
-    ...['--sysctl', 'net.ipv4.tcp_max_tw_buckets=0', '--sysctl', 'net.ipv4.ip_local_port_range=1024 65535'],
     ...folders.flatMap((folder) => ['--volume', `${folder}:${folder}:ro`]),
     ...published.flatMap((port) => ['--publish', port]),
     ...['server', '/bin/sh', '-c', `${commands.join(' ')} wait`],

@@ -3,6 +3,8 @@ import type { Leg } from '../leg.ts'
 
 /** The client's own address on the wire. */
 const CLIENT = '192.0.2.1'
+/** The others that it has. */
+const CLIENTS = '198.19.0.0/16'
 
 /** The client is plugged straight into the container: no way through a host can be faster. */
 export const wireLeg: Leg = {
@@ -30,7 +32,9 @@ async function plug({ client, host, containers }: Lab): Promise<void> {
   await host.run(
     `ip link add wire0 netns ${client.pid} type veth peer name wire0 netns ${namespace.pid}`.split(' '),
   )
-  await namespace.script(`ip link set wire0 up\nip route add ${CLIENT} dev wire0`)
+  await namespace.script(
+    `ip link set wire0 up\nip route add ${CLIENT} dev wire0\nip route add ${CLIENTS} via ${CLIENT}`,
+  )
   await client.script(
     `ip link set wire0 up\nip addr add ${CLIENT}/32 dev wire0\nip route add ${address} dev wire0 src ${CLIENT}`,
   )

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { clientAddress } from '../../support/lab.ts'
 import type { Load } from '../load.ts'
 import { webServer } from '../servers.ts'
 
@@ -31,7 +33,25 @@ export function readWrk(output: string): number {
   return number(/Requests\/sec: +([0-9.]+)/)
 }
 
-export const webLoads: readonly Load[] = [
-  web('connections', 'new connections', ['--header', 'Connection: close']),
-  web('requests', 'requests, kept alive', []),
-]
+/** Built with the addon: native/bench/clients.cc tells what it does and prints. */
+const CLIENTS = join(import.meta.dirname, '../../../native/build/Release/clients')
+/**
+ * Who came in the last two minutes, for as long as connection tracking keeps what has closed: 500 a second, each with an
+ * address, and a clock, of its own. Ways that remember connections, or put the host's own ports in the place of clients',
+ * have these to remember.
+ */
+const CAME = 60_000
+const PATIENCE_SECONDS = 25
+
+const newConnections: Load = {
+  ...web('connections', 'new connections', ['--header', 'Connection: close']),
+  async prepare(client, { address }) {
+    const words = [CLIENTS, address, webServer.port, clientAddress(0), CAME, PATIENCE_SECONDS].map(String)
+    const { made } = JSON.parse(await client.run(words)) as { made: number }
+    if (made < CAME * LEAST_MADE) throw new Error(`only ${made} of ${CAME} clients were served`)
+  },
+}
+
+const LEAST_MADE = 0.9
+
+export const webLoads: readonly Load[] = [newConnections, web('requests', 'requests, kept alive', [])]

@@ -1,15 +1,29 @@
-import { type Lab, PUBLIC } from '../../../support/lab.ts'
+import { PUBLIC } from '../../../support/lab.ts'
 import type { Leg } from '../../leg.ts'
-import type { Server } from '../../servers.ts'
-import { restoreRules, type Service } from './rules.ts'
+import { restoreRules } from './iptables-rules.ts'
+import { amidOthers, publicServices } from './service.ts'
 
-/** The client's address stays, and ClientIP affinity, as onehop has it; among so many other services. */
-const iptables = (name: string, title: string, others: number): Leg => ({
+/** kube-proxy takes the kind of iptables that its host uses; for Debian 12, as for most since 2020, that is the one over nf_tables. */
+export const RESTORE = ['iptables-nft-restore']
+const LEGACY_RESTORE = ['iptables-legacy-restore']
+
+interface Setting {
+  readonly others?: number
+  readonly keepsClients?: boolean
+  readonly restore?: readonly string[]
+}
+
+const iptables = (
+  name: string,
+  title: string,
+  { others = 0, keepsClients = false, restore = RESTORE }: Setting,
+): Leg => ({
   name,
   title,
-  tools: ['iptables-legacy'],
+  tools: ['iptables-nft', 'iptables-legacy'],
   async start(lab, servers) {
-    await lab.host.run(['iptables-legacy-restore'], { input: restoreRules(amidOthers(lab, servers, others)) })
+    const services = amidOthers(publicServices(lab, servers, keepsClients), others)
+    await lab.host.run(restore, { input: restoreRules(services) })
     return {
       address: PUBLIC,
       carries: 'tcp and udp',
@@ -23,33 +37,16 @@ const iptables = (name: string, title: string, others: number): Leg => ({
   },
 })
 
-/** In the middle: kube-proxy writes services in no particular order. */
-function amidOthers(lab: Lab, servers: readonly Server[], others: number): readonly Service[] {
-  const all = Array.from({ length: others }, (_, n) => other(n))
-  const middle = others >> 1
-  return [...all.slice(0, middle), ...servedPorts(lab, servers), ...all.slice(middle)]
-}
-
-const servedPorts = (lab: Lab, servers: readonly Server[]): readonly Service[] =>
-  servers.flatMap(({ port }) =>
-    (['tcp', 'udp'] as const).map((protocol) => ({
-      name: `${protocol}-${port}`,
-      protocol,
-      externalIp: PUBLIC,
-      port,
-      endpoint: `${lab.containers[0]!.address}:${port}`,
-      affinity: true,
-    })),
-  )
-
-const other = (n: number): Service => ({
-  name: String(n),
-  protocol: 'tcp',
-  clusterIp: `10.96.${n >> 8}.${n & 255}`,
-  port: 80,
-  endpoint: `10.77.${128 + (n >> 8)}.${n & 255}:8080`,
-  affinity: false,
+export const iptablesLeg = iptables('iptables', 'kube-proxy, iptables', {})
+export const iptables5000Leg = iptables('iptables-5000', 'kube-proxy, iptables, 5,000 services', {
+  others: 5_000,
 })
 
-export const iptablesLeg = iptables('iptables', 'kube-proxy, iptables', 0)
-export const iptables5000Leg = iptables('iptables-5000', 'kube-proxy, iptables, 5,000 services', 5_000)
+/** Not measured unless asked for: what else a cluster may have chosen. */
+export const iptablesVariants: readonly Leg[] = [
+  iptables('iptables-local', "kube-proxy, iptables, clients' addresses kept", { keepsClients: true }),
+  iptables('iptables-legacy', 'kube-proxy, iptables-legacy', { restore: LEGACY_RESTORE }),
+  iptables('iptables-legacy-5000', 'kube-proxy, iptables-legacy, 5,000 services', {
+    ...{ others: 5_000, restore: LEGACY_RESTORE },
+  }),
+]

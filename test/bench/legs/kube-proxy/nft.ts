@@ -1,43 +1,48 @@
 /**
- * What kube-proxy's nftables mode makes of a Service with an external address, `externalTrafficPolicy: Local` (the client's
- * address stays) and `sessionAffinity: ClientIP`: the chains, sets and maps of Kubernetes 1.33 (pkg/proxy/nftables/proxier.go).
+ * What kube-proxy's nftables mode makes of Services: pkg/proxy/nftables/proxier.go, each chain, set and map that it writes. Its
+ * comments are no part of what runs when a packet comes.
  */
-import { type Lab, PUBLIC } from '../../../support/lab.ts'
+import { PUBLIC } from '../../../support/lab.ts'
 import type { Leg } from '../../leg.ts'
-import type { Server } from '../../servers.ts'
+import { AFFINITY_SECONDS, amidOthers, PODS, publicServices, type Service } from './service.ts'
 
-export const nftLeg: Leg = {
-  name: 'nft',
-  title: 'kube-proxy, nftables',
+interface Setting {
+  readonly others?: number
+  readonly keepsClients?: boolean
+}
+
+const nft = (name: string, title: string, { others = 0, keepsClients = false }: Setting): Leg => ({
+  name,
+  title,
   tools: ['nft'],
   async start(lab, servers) {
-    await lab.host.run(['nft', '-f', '-'], { input: ruleset(lab, servers) })
+    const services = amidOthers(publicServices(lab, servers, keepsClients), others)
+    await lab.host.run(['nft', '-f', '-'], { input: ruleset(services) })
     return {
       address: PUBLIC,
       carries: 'tcp and udp',
       async inspect() {
         const sets = await lab.host.run(['nft', 'list', 'sets', 'ip'])
-        if (!/elements = \{ 198\.18\.0\.2 /.test(sets)) throw new Error('nft: no client was remembered')
+        if (!/\b198\.18\.0\.2 /.test(sets)) throw new Error(`${name}: no client was remembered`)
         return undefined
       },
       stop: async () => {},
     }
   },
-}
+})
 
-const PODS = '10.77.0.0/16'
-const AFFINITY = '10800s'
-const PROTOCOLS = ['tcp', 'udp'] as const
+export const nftLeg = nft('nft', 'kube-proxy, nftables', {})
 
-const ruleset = (lab: Lab, servers: readonly Server[]): string => {
-  const ports = servers.flatMap(({ port }) => PROTOCOLS.map((protocol) => ({ port, protocol })))
-  const { address } = lab.containers[0]!
-  return `${BASE}${ports.map((port) => service({ ...port, address })).join('')}}
-add element ip kube-proxy service-ips { ${ports
-    .map(({ port, protocol }) => `${PUBLIC} . ${protocol} . ${port} : goto external-${protocol}-${port}`)
-    .join(', ')} }
+/** Not measured unless asked for: what else a cluster may have chosen. */
+export const nftVariants: readonly Leg[] = [
+  nft('nft-local', "kube-proxy, nftables, clients' addresses kept", { keepsClients: true }),
+  nft('nft-5000', 'kube-proxy, nftables, 5,000 services', { others: 5_000 }),
+]
+
+const ruleset = (services: readonly Service[]): string => `${BASE}${services.map(chainsOf).join('')}}
+add element ip kube-proxy cluster-ips { ${services.map(({ clusterIp }) => clusterIp).join(', ')} }
+add element ip kube-proxy service-ips { ${services.flatMap(entries).join(', ')} }
 `
-}
 
 const BASE = `
 table ip kube-proxy {
@@ -90,31 +95,43 @@ table ip kube-proxy {
   chain nat-postrouting { type nat hook postrouting priority 100; jump masquerading; }
 `
 
-interface Port {
-  readonly port: number
-  readonly protocol: (typeof PROTOCOLS)[number]
-  readonly address: string
+function entries({ id, protocol, port, clusterIp, externalIp }: Service): readonly string[] {
+  const to = (address: string, chain: string) => `${address} . ${protocol} . ${port} : goto ${chain}-${id}`
+  return [to(clusterIp, 'service'), ...(externalIp === undefined ? [] : [to(externalIp, 'external')])]
 }
 
-const service = ({ port, protocol, address }: Port): string => `
-  set affinity-${protocol}-${port} { type ipv4_addr; flags dynamic,timeout; timeout ${AFFINITY}; }
-  chain endpoint-${protocol}-${port} {
-    ip saddr ${address} jump mark-for-masquerade
-    update @affinity-${protocol}-${port} { ip saddr }
-    meta l4proto ${protocol} dnat to ${address}:${port}
+/** `service` holds the endpoints for all, `local` those of this host for clients whose addresses stay. */
+const chainsOf = (service: Service): string => {
+  const { id, protocol, port, clusterIp, externalIp, endpoint, affinity, keepsClients } = service
+  const set = `affinity-${id}`
+  return `
+  ${affinity ? `set ${set} { type ipv4_addr; flags dynamic,timeout; timeout ${AFFINITY_SECONDS}s; }` : ''}
+  chain endpoint-${id} {
+    ip saddr ${endpoint.address} jump mark-for-masquerade
+    ${affinity ? `update @${set} { ip saddr }` : ''}
+    meta l4proto ${protocol} dnat to ${endpoint.address}:${endpoint.port}
   }
-  chain local-${protocol}-${port} {
-    ip saddr @affinity-${protocol}-${port} goto endpoint-${protocol}-${port}
-    numgen random mod 1 vmap { 0 : goto endpoint-${protocol}-${port} }
-  }
-  chain service-${protocol}-${port} {
-    ip saddr @affinity-${protocol}-${port} goto endpoint-${protocol}-${port}
-    numgen random mod 1 vmap { 0 : goto endpoint-${protocol}-${port} }
-  }
-  chain external-${protocol}-${port} {
-    ip saddr ${PODS} goto service-${protocol}-${port}
-    fib saddr type local jump mark-for-masquerade
-    fib saddr type local goto service-${protocol}-${port}
-    goto local-${protocol}-${port}
-  }
+  ${keepsClients ? `chain local-${id} {${choice(service)}}` : ''}
+  chain service-${id} {
+    ip daddr ${clusterIp} ${protocol} dport ${port} ip saddr != ${PODS} jump mark-for-masquerade${choice(service)}}
+  ${externalIp === undefined ? '' : `chain external-${id} {${external(service)}}`}
 `
+}
+
+const choice = ({ id, affinity }: Service): string => `
+    ${affinity ? `ip saddr @affinity-${id} goto endpoint-${id}` : ''}
+    numgen random mod 1 vmap { 0 : goto endpoint-${id} }
+  `
+
+const external = ({ id, keepsClients }: Service): string =>
+  keepsClients
+    ? `
+    ip saddr ${PODS} goto service-${id}
+    fib saddr type local jump mark-for-masquerade
+    fib saddr type local goto service-${id}
+    goto local-${id}
+  `
+    : `
+    jump mark-for-masquerade
+    goto service-${id}
+  `
