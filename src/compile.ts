@@ -3,6 +3,7 @@ import { type PackedPins, packPins } from './compile/pins.ts'
 import { compileService, type ScopeLimits } from './compile/service.ts'
 import { nextStepMs, type Starts, startsOf } from './compile/slow-start.ts'
 import type { Config, ServiceConfig } from './config/config.ts'
+import { Places } from './config/places.ts'
 import { type Conditions, changedNames } from './containers/conditions.ts'
 import type { Identities } from './pipeline/identities.ts'
 import type { Hairpin, Snapshot, SnapshotService } from './pipeline/snapshot.ts'
@@ -43,22 +44,27 @@ interface Round {
 export class Compiler {
   readonly #identities: Identities
   readonly #key: Uint8Array
+  readonly #places: Places
   readonly #compiled = new Map<string, Compiled>()
+  /** Services that change by themselves, by name. */
+  readonly #starting = new Map<string, Compiled>()
+  /** Each at its config's place. */
+  #services: readonly SnapshotService[] = []
   #conditions = NO_CONDITIONS
-  #dueMs = Infinity
   #limits: ReadonlyMap<string, ScopeLimits> = new Map()
-  /** Container's name → names of the services that it is in. */
-  readonly #places = new Map<string, readonly string[]>()
 
-  /** `key`: 16 bytes. */
-  constructor(identities: Identities, key: Uint8Array) {
+  /** `places` follows what is compiled here, and may be asked by others. */
+  constructor(identities: Identities, key: Uint8Array, places = new Places()) {
     this.#identities = identities
     this.#key = key
+    this.#places = places
   }
 
   /** When the next snapshot would be another one by itself, on the clock that `compile` is told; undefined: never. */
   get dueMs(): number | undefined {
-    return this.#dueMs === Infinity ? undefined : this.#dueMs
+    return this.#starting.size === 0
+      ? undefined
+      : Math.min(...Array.from(this.#starting.values(), ({ dueMs }) => dueMs))
   }
 
   /** `nowMs` is any clock's that never goes back; `sources` are the local ones (config/hairpin.ts), checked. */
@@ -68,66 +74,81 @@ export class Compiler {
     nowMs = 0,
     sources: readonly Prefix[] = config.hairpin?.sources ?? [],
   ): Snapshot {
-    const touched = this.#servicesOf(changedNames(this.#conditions, conditions))
-    const round = { conditions, limits: limitsOfShared(config.services), nowMs }
-    this.#dueMs = Infinity
-    const services = config.services.map((service) => {
-      const before = this.#compiled.get(service.name)
-      const isSame =
-        before?.config === service &&
-        before.dueMs > nowMs &&
-        !touched.has(service.name) &&
-        this.#hasSameLimits(service, round.limits)
-      const compiled = isSame ? before : this.#compile(service, before, round)
-      this.#dueMs = Math.min(this.#dueMs, compiled.dueMs)
-      return compiled.service
-    })
-    if (this.#compiled.size > services.length) this.#forgetOthers(config.services)
-    this.#conditions = conditions
-    this.#limits = round.limits
-    return { key: this.#key, unserved: config.unserved, hairpin: compileHairpin(config, sources), services }
+    this.#services = this.#compileServices(config.services, conditions, nowMs)
+    return {
+      key: this.#key,
+      unserved: config.unserved,
+      hairpin: compileHairpin(config, sources),
+      services: this.#services,
+    }
   }
 
-  #compile(config: ServiceConfig, before: Compiled | undefined, round: Round): Compiled {
-    const { conditions, limits, nowMs } = round
-    if (before?.config !== config) {
-      if (before !== undefined) this.#displace(before.config)
-      this.#place(config)
-    }
+  #compileServices(
+    configs: readonly ServiceConfig[],
+    conditions: Conditions,
+    nowMs: number,
+  ): readonly SnapshotService[] {
+    const before = this.#places.services
+    const moved = this.#places.follow(configs)
+    this.#forget(moved.flatMap((i) => before[i]?.name ?? []))
+    const limits = this.#limitsNow(moved, before)
+    const stale = this.#staleBy(changedNames(this.#conditions, conditions), limits, nowMs)
+    this.#conditions = conditions
+    this.#limits = limits
+    if (moved.length === 0 && stale.size === 0) return this.#services
+    const services = this.#services.slice(0, configs.length)
+    for (const i of new Set([...moved, ...stale]))
+      if (i < configs.length)
+        services[i] = this.#compile(configs[i]!, stale.has(i), { conditions, limits, nowMs })
+    return services
+  }
+
+  /** Places of those whose containers or limits are others than before, or who go on by themselves. */
+  #staleBy(
+    containers: readonly string[],
+    limits: ReadonlyMap<string, ScopeLimits>,
+    nowMs: number,
+  ): ReadonlySet<number> {
+    const touched = containers.flatMap((name) => [...this.#places.servicesOf(name)])
+    const due = [...this.#starting].flatMap(([name, { dueMs }]) => (dueMs > nowMs ? [] : [name]))
+    const places = [...touched, ...due].map((name) => this.#places.positionOf(name)!)
+    if (limits !== this.#limits)
+      for (const [i, service] of this.#places.services.entries())
+        if (!this.#hasSameLimits(service, limits)) places.push(i)
+    return new Set(places)
+  }
+
+  #compile(config: ServiceConfig, isStale: boolean, { conditions, limits, nowMs }: Round): SnapshotService {
+    const before = this.#compiled.get(config.name)
+    if (before?.config === config && !isStale) return before.service
     const limitsOf = (scope: string) => limits.get(scope) ?? limitsOfOne(config)
     const starts = startsOf(config, conditions, before, nowMs)
     const pins = packPins(config.pins, config.pinFile, before?.pins)
     const parts = { identities: this.#identities, key: this.#key, conditions, starts, pins, nowMs, limitsOf }
-    const dueMs = nextStepMs(starts, config.slowStartMs, nowMs) ?? Infinity
-    const compiled = { config, service: compileService(config, parts), starts, pins, dueMs }
+    const dueMs = nextStepMs(starts, config.slowStartMs, nowMs)
+    const service = compileService(config, parts)
+    const compiled = { config, service, starts, pins, dueMs: dueMs ?? Infinity }
     this.#compiled.set(config.name, compiled)
-    return compiled
+    if (dueMs === undefined) this.#starting.delete(config.name)
+    else this.#starting.set(config.name, compiled)
+    return service
   }
 
-  #forgetOthers(services: readonly ServiceConfig[]): void {
-    const names = new Set(services.map(({ name }) => name))
-    for (const [name, { config }] of this.#compiled) {
-      if (names.has(name)) continue
-      this.#displace(config)
+  /** Those of `names` that are there no more. */
+  #forget(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#places.positionOf(name) !== undefined) continue
       this.#compiled.delete(name)
+      this.#starting.delete(name)
     }
   }
 
-  #place({ name, containers }: ServiceConfig): void {
-    for (const container of containers)
-      this.#places.set(container.name, [...(this.#places.get(container.name) ?? []), name])
-  }
-
-  #displace({ name, containers }: ServiceConfig): void {
-    for (const container of containers) {
-      const others = this.#places.get(container.name)!.filter((other) => other !== name)
-      if (others.length > 0) this.#places.set(container.name, others)
-      else this.#places.delete(container.name)
-    }
-  }
-
-  #servicesOf(containers: readonly string[]): ReadonlySet<string> {
-    return new Set(containers.flatMap((name) => this.#places.get(name) ?? []))
+  /** The same object where nobody changed who shares a scope. */
+  #limitsNow(moved: readonly number[], before: readonly ServiceConfig[]): ReadonlyMap<string, ScopeLimits> {
+    const now = this.#places.services
+    const isShared = (service: ServiceConfig | undefined) =>
+      service !== undefined && service.affinity.scope !== 'service'
+    return moved.some((i) => isShared(before[i]) || isShared(now[i])) ? limitsOfShared(now) : this.#limits
   }
 
   #hasSameLimits(service: ServiceConfig, limits: ReadonlyMap<string, ScopeLimits>): boolean {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { formatAddress } from './address.ts'
 import { parsePrefix } from './config/address.ts'
 import type { Config, PinConfig, ServiceConfig } from './config/config.ts'
+import { difference } from './difference.ts'
 import { OnehopError } from './errors.ts'
 
 /** What an operator pins on the running daemon: a source of a service to a container of it. */
@@ -32,7 +33,10 @@ export class Pins {
   readonly #path: string | undefined
   #pins: ReadonlyMap<string, OperatorPin> = new Map()
   #byService: ReadonlyMap<string, readonly OperatorPin[]> = new Map()
-  #applied = new WeakMap<ServiceConfig, ServiceConfig>()
+  /** Of the services that have some. */
+  readonly #applied = new WeakMap<ServiceConfig, Applied>()
+  /** What `applied` was last asked for, and would say now. */
+  #last = { services: NO_SERVICES, applied: NO_SERVICES }
   #changing: Promise<unknown> = Promise.resolve()
 
   constructor(path: string | undefined) {
@@ -87,23 +91,38 @@ export class Pins {
    */
   applied(config: Config): Config {
     if (this.#pins.size === 0) return config
-    return { ...config, services: config.services.map((service) => this.#appliedTo(service)) }
+    const { services } = config
+    if (this.#last.services !== services)
+      this.#last = { services, applied: services.map((service) => this.#appliedTo(service)) }
+    return { ...config, services: this.#last.applied }
   }
 
   #appliedTo(service: ServiceConfig): ServiceConfig {
+    const pins = this.#byService.get(service.name)
+    if (pins === undefined) return service
     const known = this.#applied.get(service)
-    if (known !== undefined) return known
+    if (known?.pins === pins) return known.service
     const names = new Set(service.containers.map(({ name }) => name))
-    const own = (this.#byService.get(service.name) ?? []).filter(({ container }) => names.has(container))
-    const applied = own.length === 0 ? service : withPins(service, own)
+    const own = pins.filter(({ container }) => names.has(container))
+    const applied = { pins, service: own.length === 0 ? service : withPins(service, own) }
     this.#applied.set(service, applied)
-    return applied
+    return applied.service
   }
 
   #replace(pins: ReadonlyMap<string, OperatorPin>): void {
+    const { gone, come } = difference([...this.#pins.values()], [...pins.values()])
+    const changed = new Set([...gone, ...come].map(({ service }) => service))
+    const groups = groupByService(pins.values())
+    for (const [name, own] of this.#byService) if (!changed.has(name)) groups.set(name, own)
     this.#pins = pins
-    this.#byService = groupByService(pins.values())
-    this.#applied = new WeakMap()
+    this.#byService = groups
+    const { services, applied } = this.#last
+    const next = applied.slice()
+    for (const changedName of changed) {
+      const place = services.findIndex(({ name }) => name === changedName)
+      if (place >= 0) next[place] = this.#appliedTo(services[place]!)
+    }
+    this.#last = { services, applied: next }
   }
 
   /** One change after the other: on the disk first, then in force. */
@@ -118,6 +137,14 @@ export class Pins {
     return changed
   }
 }
+
+/** A service with the pins of the operator's that it has; it is the same for as long as `pins` is. */
+interface Applied {
+  readonly pins: readonly OperatorPin[]
+  readonly service: ServiceConfig
+}
+
+const NO_SERVICES: Config['services'] = []
 
 const keyOf = ({ service, source }: Pick<OperatorPin, 'service' | 'source'>): string => `${service} ${source}`
 
@@ -151,7 +178,7 @@ function withPins(service: ServiceConfig, own: readonly OperatorPin[]): ServiceC
   return { ...service, pins: [...kept, ...own.map(toConfig)] }
 }
 
-function groupByService(pins: Iterable<OperatorPin>): ReadonlyMap<string, OperatorPin[]> {
+function groupByService(pins: Iterable<OperatorPin>): Map<string, readonly OperatorPin[]> {
   const groups = new Map<string, OperatorPin[]>()
   for (const pin of pins) {
     const group = groups.get(pin.service)

@@ -70,9 +70,9 @@ std::string to_hex(const uint8_t* bytes, size_t length) {
 class Probe {
  public:
   Probe(const TableSizes& sizes, const Octets& snapshot, int bridge) : engine_(Engine::create(sizes)) {
-    engine_->publish(snapshot);
+    const Replaced replaced = engine_->publish(snapshot);
     worker_ = engine_->attach();
-    services_.publish(engine_->lookup(), engine_->version());
+    services_.publish(replaced, engine_->lookup().aliases(), engine_->version());
     Map<uint32_t, fast_control>(program_.map("control")).put(0, {.until = std::numeric_limits<uint64_t>::max(), .epoch = 1, .routes = 0, .watches = 0, .zero = 0, .watched = {}});
     Map<uint32_t, fast_port>(program_.map("ports")).put(kLoopback, {static_cast<uint32_t>(bridge), {}, 0});
     NeighbourMap neighbours;

@@ -6,7 +6,8 @@ import { containerState, count, listOf } from './schemas.ts'
 
 /** What may be asked of the container list. What changes it throws E_USAGE for a name it does not have. */
 export interface ContainersSource {
-  list(): readonly Standing[]
+  /** Of all, or of those named. */
+  list(names?: readonly string[]): readonly Standing[]
   drain(names: readonly string[], deadlineMs: number | undefined): void
   undrain(names: readonly string[]): void
   weigh(names: readonly string[], weight: number): void
@@ -40,7 +41,7 @@ const deadlineMs = z.number(DEADLINE).min(SECOND_MS, DEADLINE).max(LONGEST_DEADL
 
 const answer = listOf(standing)
 
-/** Each answers with the list as it stands then. */
+/** What changes some answers with how these stand then: the whole list may have a hundred thousand. */
 export const containerRoutes = [
   route({
     method: 'GET',
@@ -57,7 +58,7 @@ export const containerRoutes = [
     answer,
     handle: ({ body }, { containers }) => {
       containers.drain(body.names, body.deadlineMs)
-      return containers.list()
+      return containers.list(body.names)
     },
   }),
   route({
@@ -68,7 +69,7 @@ export const containerRoutes = [
     answer,
     handle: ({ body }, { containers }) => {
       containers.undrain(body.names)
-      return containers.list()
+      return containers.list(body.names)
     },
   }),
   route({
@@ -79,7 +80,7 @@ export const containerRoutes = [
     answer,
     handle: ({ body }, { containers }) => {
       containers.weigh(body.names, body.weight)
-      return containers.list()
+      return containers.list(body.names)
     },
   }),
 ]

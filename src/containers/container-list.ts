@@ -31,6 +31,11 @@ interface Drain {
   readonly cancel: (() => void) | undefined
 }
 
+/** Which containers there are, by name. */
+export interface Known {
+  has(container: string): boolean
+}
+
 /** What the list has of time. */
 export interface Clock {
   /** Never goes back. */
@@ -64,9 +69,9 @@ export class ContainerList {
     this.#clock = clock
   }
 
-  /** Known clients stay, new ones go elsewhere; after `deadlineMs` it is down. Throws E_USAGE for a name not in `config`. */
-  drain(config: Config, names: readonly string[], deadlineMs: number | undefined): void {
-    this.#change(config, names, (order, name) => {
+  /** Known clients stay, new ones go elsewhere; after `deadlineMs` it is down. Throws E_USAGE for a name not in `known`. */
+  drain(known: Known, names: readonly string[], deadlineMs: number | undefined): void {
+    this.#change(known, names, (order, name) => {
       order.drain?.cancel?.()
       const cancel =
         deadlineMs === undefined ? undefined : this.#clock.after(deadlineMs, () => this.#end(name))
@@ -75,16 +80,16 @@ export class ContainerList {
   }
 
   /** Takes back `drain`. */
-  undrain(config: Config, names: readonly string[]): void {
-    this.#change(config, names, (order) => {
+  undrain(known: Known, names: readonly string[]): void {
+    this.#change(known, names, (order) => {
       order.drain?.cancel?.()
       order.drain = undefined
     })
   }
 
   /** Overrides the config's weight, 0–256. */
-  weigh(config: Config, names: readonly string[], weight: number): void {
-    this.#change(config, names, (order) => {
+  weigh(known: Known, names: readonly string[], weight: number): void {
+    this.#change(known, names, (order) => {
       order.weight = weight
     })
   }
@@ -100,10 +105,9 @@ export class ContainerList {
   }
 
   /** Forgets what was said of containers that a reload took away. */
-  retain(config: Config): void {
-    const names = namesOf(config)
+  retain(known: Known): void {
     for (const [name, { drain }] of this.#orders)
-      if (!names.has(name)) {
+      if (!known.has(name)) {
         drain?.cancel?.()
         this.#orders.delete(name)
       }
@@ -138,8 +142,7 @@ export class ContainerList {
   }
 
   /** All of them or, when one is unknown, none. */
-  #change(config: Config, names: readonly string[], change: (order: Order, name: string) => void): void {
-    const known = namesOf(config)
+  #change(known: Known, names: readonly string[], change: (order: Order, name: string) => void): void {
     const unknown = names.find((name) => !known.has(name))
     if (unknown !== undefined)
       throw new OnehopError(
@@ -173,6 +176,3 @@ export class ContainerList {
 }
 
 const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000))
-
-const namesOf = ({ services }: Config): ReadonlySet<string> =>
-  new Set(services.flatMap(({ containers }) => containers.map(({ name }) => name)))

@@ -1,6 +1,7 @@
 import { formatAddress } from '../address.ts'
 import type { Config, ContainerConfig, HealthConfig, ServiceConfig } from '../config/config.ts'
 import { healthPortOf } from '../config/health.ts'
+import { difference } from '../difference.ts'
 import type { Standing } from './container-list.ts'
 import { ASSUMED_UP, nextHealth } from './health.ts'
 import { Echoes, type OpenEchoSocket, type Prober } from './probes/echo.ts'
@@ -20,11 +21,6 @@ export interface HealthChange {
 interface Shared {
   readonly check: Check
   services: number
-}
-
-interface Planned {
-  readonly service: ServiceConfig
-  readonly plans: readonly ContainerPlan[]
 }
 
 interface ContainerPlan {
@@ -49,8 +45,10 @@ export class HealthChecks {
   readonly #random: () => number
   /** Container's name → what is asked of it → check. Services that ask the same share one. */
   readonly #checks = new Map<string, Map<string, Shared>>()
-  /** By service's name: what it was last asked for with. */
-  readonly #planned = new Map<string, Planned>()
+  /** What it was last asked for. */
+  #services: Config['services'] = []
+  /** Of those that ask for checks. */
+  readonly #planned = new Map<ServiceConfig, readonly ContainerPlan[]>()
   readonly #down = new Set<string>()
   #turned: HealthChange[] = []
 
@@ -90,20 +88,16 @@ export class HealthChecks {
 
   /** Follows the config: a check that is asked for as before goes on with what it knows. */
   update({ services }: Config): void {
-    const gone = new Map(this.#planned)
-    const changed: Planned[] = []
-    for (const service of services) {
-      if (this.#planned.get(service.name)?.service !== service)
-        changed.push({ service, plans: plansOf(service) })
-      else gone.delete(service.name)
-    }
-    for (const { service, plans } of changed) {
-      this.#planned.set(service.name, { service, plans })
+    const { gone, come } = difference(this.#services, services)
+    this.#services = services
+    for (const service of come) {
+      const plans = plansOf(service)
+      if (plans.length > 0) this.#planned.set(service, plans)
       for (const plan of plans) this.#start(plan)
     }
-    for (const [name, { service, plans }] of gone) {
-      if (this.#planned.get(name)?.service === service) this.#planned.delete(name)
-      for (const plan of plans) this.#end(plan)
+    for (const service of gone) {
+      for (const plan of this.#planned.get(service) ?? []) this.#end(plan)
+      this.#planned.delete(service)
     }
   }
 
@@ -111,6 +105,7 @@ export class HealthChecks {
     for (const checks of this.#checks.values()) for (const { check } of checks.values()) check.close()
     this.#checks.clear()
     this.#planned.clear()
+    this.#services = []
     this.#down.clear()
     this.#echoes.close()
     this.#turned = []

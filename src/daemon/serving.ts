@@ -4,6 +4,7 @@ import type { ContainersSource } from '../api/containers.ts'
 import type { Status } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
+import { Places } from '../config/places.ts'
 import { type Conditions, worst } from '../containers/conditions.ts'
 import { ContainerList, type Standing } from '../containers/container-list.ts'
 import { type HealthChange, HealthChecks } from '../containers/health-checks.ts'
@@ -44,6 +45,7 @@ export class Serving {
   readonly #handover: Handover | undefined
   readonly #identities = new Identities()
   readonly #store: Store | undefined
+  readonly #places = new Places()
   readonly #compiler: Compiler
   readonly #pins: Pins
   readonly table: TableOperator
@@ -85,7 +87,7 @@ export class Serving {
     this.#log = log
     this.#dataPlane = dataPlane
     this.#handover = handover
-    this.#compiler = new Compiler(this.#identities, key)
+    this.#compiler = new Compiler(this.#identities, key, this.#places)
     this.#base = options.config
     this.#config = options.config
     this.#pins = new Pins(options.storePath && `${options.storePath}.pins`)
@@ -238,16 +240,23 @@ export class Serving {
 
   /** What the operator asks for is in force when the call returns. */
   readonly containers: ContainersSource = {
-    list: () => this.#standings(this.#config),
-    drain: (names, deadlineMs) => this.#list.drain(this.#config, names, deadlineMs),
-    undrain: (names) => this.#list.undrain(this.#config, names),
-    weigh: (names, weight) => this.#list.weigh(this.#config, names, weight),
+    list: (names) => (names === undefined ? this.#standings(this.#config) : this.#standingsOf(names)),
+    drain: (names, deadlineMs) => this.#list.drain(this.#places, names, deadlineMs),
+    undrain: (names) => this.#list.undrain(this.#places, names),
+    weigh: (names, weight) => this.#list.weigh(this.#places, names, weight),
   }
 
   #standings(config: Config): readonly Standing[] {
     return this.#list
       .standings(config)
       .map((standing) => this.#health.standing(this.#discovery.standing(standing)))
+  }
+
+  #standingsOf(names: readonly string[]): readonly Standing[] {
+    const wanted = new Set(names)
+    const places = new Set(names.flatMap((name) => [...this.#places.servicesOf(name)]))
+    const services = [...places].map((name) => this.#places.services[this.#places.positionOf(name)!]!)
+    return this.#standings({ ...this.#config, services }).filter(({ container }) => wanted.has(container))
   }
 
   async close(): Promise<void> {
@@ -380,7 +389,7 @@ export class Serving {
       refuseFixed(this.#base, next)
       await this.#apply(next)
       this.#discovery.retain(next)
-      this.#list.retain(this.#config)
+      this.#list.retain(this.#places)
       this.#log.info({ services: next.services.length }, 'reloaded')
     } catch (error) {
       this.#log.error({ error: messageOf(error) }, 'reload refused; the config in force stays')

@@ -1,6 +1,7 @@
+import { difference } from '../difference.ts'
 import { type ErrorCode, OnehopError } from '../errors.ts'
 import type { Family } from '../pipeline/candidates.ts'
-import type { Snapshot, SnapshotService } from '../pipeline/snapshot.ts'
+import type { Snapshot } from '../pipeline/snapshot.ts'
 import type { Rows } from '../table/rows.ts'
 import { type Addon, type AddonEngine, loadAddon } from './addon.ts'
 import type {
@@ -28,43 +29,29 @@ export const createNativeDataPlane = (sizes: TableSizes): DataPlane => new Nativ
 
 class NativeDataPlane implements DataPlane {
   readonly #engine: AddonEngine
-  /** What the engine knows: the key, and services by id. */
-  #key: Uint8Array | undefined
-  readonly #services = new Map<number, SnapshotService>()
+  /** What the engine knows. */
+  #known: Pick<Snapshot, 'key' | 'services'> | undefined
 
   constructor({ Engine }: Addon, sizes: TableSizes) {
     this.#engine = explained(() => new Engine(sizes))
   }
 
   publish(snapshot: Snapshot): void {
-    const changes = this.#changesTo(snapshot)
-    explained(() => this.#engine.publish(encodeUpdate(snapshot, changes)))
-    if (changes.isWhole) this.#services.clear()
-    for (const id of changes.gone) this.#services.delete(id)
-    for (const { service } of changes.services) this.#services.set(service.id, service)
-    this.#key = snapshot.key
+    explained(() => this.#engine.publish(encodeUpdate(snapshot, this.#changesTo(snapshot))))
+    this.#known = { key: snapshot.key, services: snapshot.services }
   }
 
   /** Another key is a new beginning: what hashes to where has changed in every service. */
   #changesTo({ key, services }: Snapshot): Changes {
-    const isWhole = this.#key !== key
-    const known = (service: SnapshotService) => (isWhole ? undefined : this.#services.get(service.id))
-    const changed = services.filter((service) => known(service) !== service)
-    const come = changed.filter((service) => known(service) === undefined).length
-    const isAnyGone = !isWhole && this.#services.size + come > services.length
-    return {
-      isWhole,
-      gone: isAnyGone ? this.#goneFrom(services) : [],
-      services: changed.map((service) => ({
-        service,
-        hasKnownPins: known(service)?.pins.table === service.pins.table,
-      })),
-    }
-  }
-
-  #goneFrom(services: readonly SnapshotService[]): readonly number[] {
-    const ids = new Set(services.map(({ id }) => id))
-    return [...this.#services.keys()].filter((id) => !ids.has(id))
+    const isWhole = this.#known?.key !== key
+    const { gone, come } = difference(isWhole ? [] : this.#known!.services, services)
+    const before = new Map(gone.map((service) => [service.id, service]))
+    const changed = come.map((service) => ({
+      service,
+      hasKnownPins: before.get(service.id)?.pins.table === service.pins.table,
+    }))
+    for (const { id } of come) before.delete(id)
+    return { isWhole, gone: [...before.keys()], services: changed }
   }
 
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome {

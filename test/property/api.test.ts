@@ -11,6 +11,7 @@ import fc from 'fast-check'
 import type { Api } from '../../src/api/api.ts'
 import { MOST_CONNECTIONS } from '../../src/api/server.ts'
 import { parseConfig } from '../../src/config/load.ts'
+import { Places } from '../../src/config/places.ts'
 import { ContainerList } from '../../src/containers/container-list.ts'
 import { OnehopError } from '../../src/errors.ts'
 import { serveSource } from '../support/api.ts'
@@ -72,6 +73,8 @@ before(async () => {
   socketPath = join(folder, 'sock')
   const config = parseConfig(YAML, 'c.yaml')
   const list = new ContainerList(() => {})
+  const places = new Places()
+  places.follow(config.services)
   api = await serveSource(socketPath, {
     status: exampleStatus,
     table: new Operated(YAML).operator,
@@ -79,10 +82,10 @@ before(async () => {
     watch: { capture: refuse, trace: refuse },
     drops: reportOf(() => [exampleRefusal('drop fragment', 3)]),
     containers: {
-      list: () => list.standings(config),
-      drain: (names, deadlineMs) => list.drain(config, names, deadlineMs),
-      undrain: (names) => list.undrain(config, names),
-      weigh: (names, weight) => list.weigh(config, names, weight),
+      list: (names) => list.standings(config).filter(({ container }) => names?.includes(container) ?? true),
+      drain: (names, deadlineMs) => list.drain(places, names, deadlineMs),
+      undrain: (names) => list.undrain(places, names),
+      weigh: (names, weight) => list.weigh(places, names, weight),
     },
   })
   const { body } = await send({ method: 'GET', path: '/v1/openapi.json', type: undefined, body: undefined })

@@ -3,6 +3,7 @@ import test from 'node:test'
 import { Compiler } from '../../src/compile.ts'
 import type { Conditions, State } from '../../src/containers/conditions.ts'
 import { createNativeEngine } from '../../src/dataplane/native.ts'
+import { createReferenceEngine } from '../../src/dataplane/reference.ts'
 import { Identities } from '../../src/pipeline/identities.ts'
 import type { Snapshot } from '../../src/pipeline/snapshot.ts'
 import { Random } from '../support/random.ts'
@@ -12,7 +13,7 @@ import { WORLDS, type World } from '../support/worlds.ts'
 const STATES: readonly State[] = ['ready', 'ready', 'ready', 'draining', 'down']
 const PACKETS = 4_000
 
-/** What a native engine makes of a row of updates must be what it makes of each snapshot told whole. */
+/** What a native engine makes of a row of updates must be what it makes of each snapshot told whole, and the reference. */
 for (const world of WORLDS)
   test(`updates add up to the snapshot: ${world.name}`, () => {
     const random = Random.fromEnvironment()
@@ -20,17 +21,23 @@ for (const world of WORLDS)
     const compiler = new Compiler(new Identities(), Buffer.from(world.config.key!, 'hex'))
     const traffic = new Traffic(world.config, random)
     const [updated, whole] = [createNativeEngine(world.sizes), createNativeEngine(world.sizes)]
+    const reference = createReferenceEngine(world.sizes)
     for (let n = 0; n < PACKETS; n++) {
       if (n % 50 === 0) {
         const snapshot = nextSnapshot(compiler, world, random)
         updated.publish(snapshot)
+        reference.publish(snapshot)
         whole.publish({ ...snapshot, key: snapshot.key.slice() })
       }
       const now = 1_000 + Math.floor(n / 20)
-      if (random.oneIn(500)) assert.equal(updated.expire(now), whole.expire(now), told)
+      if (random.oneIn(500)) {
+        const expired = updated.expire(now)
+        assert.deepEqual([whole.expire(now), reference.expire(now)], [expired, expired], told)
+      }
       const { packet, offload } = traffic.next()
       const outcome = updated.process(packet.slice(), now, offload)
-      assert.deepEqual(outcome, whole.process(packet.slice(), now, offload), `packet ${n}, ${told}`)
+      for (const engine of [whole, reference])
+        assert.deepEqual(outcome, engine.process(packet.slice(), now, offload), `packet ${n}, ${told}`)
       if (outcome.container !== 0 && outcome.output !== undefined) traffic.forwarded(outcome.output)
     }
     assert.deepEqual(updated.counters(), whole.counters(), told)

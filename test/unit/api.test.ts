@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { afterEach, beforeEach } from 'node:test'
 import type { Api } from '../../src/api/api.ts'
+import { Places } from '../../src/config/places.ts'
 import { ContainerList } from '../../src/containers/container-list.ts'
 import { serveSource } from '../support/api.ts'
 import { onehop } from '../support/cli.ts'
@@ -25,13 +26,15 @@ afterEach(async () => {
 
 const serve = async () => {
   const list = new ContainerList(() => {})
+  const places = new Places()
+  places.follow(EXAMPLE.services)
   api = await serveSource(path, {
     status: exampleStatus,
     containers: {
-      list: () => list.standings(EXAMPLE),
-      drain: (names, deadlineMs) => list.drain(EXAMPLE, names, deadlineMs),
-      undrain: (names) => list.undrain(EXAMPLE, names),
-      weigh: (names, weight) => list.weigh(EXAMPLE, names, weight),
+      list: (names) => list.standings(EXAMPLE).filter(({ container }) => names?.includes(container) ?? true),
+      drain: (names, deadlineMs) => list.drain(places, names, deadlineMs),
+      undrain: (names) => list.undrain(places, names),
+      weigh: (names, weight) => list.weigh(places, names, weight),
     },
   })
 }

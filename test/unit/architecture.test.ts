@@ -10,6 +10,7 @@ type Allowed = Readonly<Record<string, readonly string[]>>
 /** What a folder's files may import besides the folder itself. A file at the top is a folder of its own. */
 const TYPESCRIPT: Allowed = {
   address: [],
+  difference: [],
   errors: [],
   'prefix-table': ['address'],
   packet: ['address', 'errors'],
@@ -17,15 +18,15 @@ const TYPESCRIPT: Allowed = {
   pipeline: ['address', 'packet', 'prefix-table', 'table'],
   config: ['address', 'errors', 'prefix-table'],
   discovery: ['address', 'config', 'containers', 'errors'],
-  containers: ['address', 'config', 'errors'],
+  containers: ['address', 'config', 'difference', 'errors'],
   scope: ['address', 'config', 'pipeline'],
   compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'prefix-table', 'scope', 'table'],
   entries: ['address', 'config', 'errors', 'pins', 'pipeline', 'scope', 'table'],
-  pins: ['address', 'config', 'errors'],
+  pins: ['address', 'config', 'difference', 'errors'],
   explain: ['address', 'config', 'containers', 'entries', 'errors', 'packet', 'pipeline', 'scope', 'table'],
   store: ['entries', 'scope', 'table'],
   drops: ['api', 'dataplane', 'errors', 'packet', 'pipeline'],
-  dataplane: ['address', 'errors', 'packet', 'pipeline', 'table'],
+  dataplane: ['address', 'difference', 'errors', 'packet', 'pipeline', 'table'],
   watch: ['address', 'config', 'dataplane', 'errors', 'packet', 'pins', 'pipeline'],
 }
 
@@ -40,7 +41,17 @@ const NATIVE: Allowed = {
 }
 
 /** The same arguments give the same result anywhere: neither modules of Node nor packages. */
-const PURE = ['address', 'prefix-table', 'packet', 'table', 'pipeline', 'scope', 'compile', 'explain']
+const PURE = [
+  'address',
+  'difference',
+  'prefix-table',
+  'packet',
+  'table',
+  'pipeline',
+  'scope',
+  'compile',
+  'explain',
+]
 
 /** Headers that ask the kernel for more than memory: devices, threads, clocks, randomness, files. */
 const SYSTEM_HEADER =

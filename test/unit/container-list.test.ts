@@ -22,6 +22,7 @@ const config = (...names: readonly string[]): Config =>
   )
 
 const ABC = config('a', 'b', 'c')
+const NAMES = new Set(['a', 'b', 'c'])
 
 /** A list on a clock that the test moves, and how often it said that it changed. */
 function openList() {
@@ -54,7 +55,7 @@ const stateOf = (list: ContainerList, name: string) => list.conditions().get(nam
 
 test('drains what is named, with one change', () => {
   const { list, changes } = openList()
-  list.drain(ABC, ['a', 'b'], undefined)
+  list.drain(NAMES, ['a', 'b'], undefined)
   assert.deepEqual(
     ['a', 'b', 'c'].map((name) => stateOf(list, name)),
     ['draining', 'draining', 'ready'],
@@ -64,14 +65,14 @@ test('drains what is named, with one change', () => {
 
 test('a name that is not there changes nothing, not even what is named before it', () => {
   const { list, changes } = openList()
-  assert.throws(() => list.drain(ABC, ['a', 'x'], undefined), { code: 'E_USAGE', message: /"x"/ })
+  assert.throws(() => list.drain(NAMES, ['a', 'x'], undefined), { code: 'E_USAGE', message: /"x"/ })
   assert.equal(stateOf(list, 'a'), 'ready')
   assert.equal(changes(), 0)
 })
 
 test('goes down when the deadline is over, and says since when and why', () => {
   const { list, pass, changes } = openList()
-  list.drain(ABC, ['a'], 60_000)
+  list.drain(NAMES, ['a'], 60_000)
   pass(59_000)
   const { state, reason, sinceSeconds, leftSeconds } = standing(list, 'a')
   assert.deepEqual([state, reason, sinceSeconds, leftSeconds], ['draining', 'operator', 59, 1])
@@ -84,9 +85,9 @@ test('goes down when the deadline is over, and says since when and why', () => {
 
 test('a new deadline takes the place of the old one and keeps when draining began', () => {
   const { list, pass } = openList()
-  list.drain(ABC, ['a'], 10_000)
+  list.drain(NAMES, ['a'], 10_000)
   pass(9_000)
-  list.drain(ABC, ['a'], 30_000)
+  list.drain(NAMES, ['a'], 30_000)
   pass(20_000)
   const { state, sinceSeconds, leftSeconds } = standing(list, 'a')
   assert.deepEqual([state, sinceSeconds, leftSeconds], ['draining', 29, 10])
@@ -94,8 +95,8 @@ test('a new deadline takes the place of the old one and keeps when draining bega
 
 test('undrain ends the deadline too', () => {
   const { list, pass } = openList()
-  list.drain(ABC, ['a'], 10_000)
-  list.undrain(ABC, ['a'])
+  list.drain(NAMES, ['a'], 10_000)
+  list.undrain(NAMES, ['a'])
   pass(20_000)
   assert.equal(standing(list, 'a').state, 'ready')
   assert.equal(standing(list, 'a').reason, 'config')
@@ -103,7 +104,7 @@ test('undrain ends the deadline too', () => {
 
 test('nothing waits for a deadline after close', () => {
   const { list, waiting } = openList()
-  list.drain(ABC, ['a', 'b'], 10_000)
+  list.drain(NAMES, ['a', 'b'], 10_000)
   assert.equal(waiting(), 2)
   list.close()
   assert.equal(waiting(), 0)
@@ -111,8 +112,8 @@ test('nothing waits for a deadline after close', () => {
 
 test('tells the conditions of those containers that something was said of', () => {
   const { list } = openList()
-  list.weigh(ABC, ['b'], 0)
-  list.drain(ABC, ['c'], undefined)
+  list.weigh(NAMES, ['b'], 0)
+  list.drain(NAMES, ['c'], undefined)
   assert.deepEqual(
     [...list.conditions()],
     [
@@ -124,8 +125,8 @@ test('tells the conditions of those containers that something was said of', () =
 
 test('forgets a container that a reload took away, and no other', () => {
   const { list, pass } = openList()
-  list.drain(ABC, ['a', 'b'], 10_000)
-  list.retain(config('b'))
+  list.drain(NAMES, ['a', 'b'], 10_000)
+  list.retain(new Set(['b']))
   pass(10_000)
   assert.equal(stateOf(list, 'a'), 'ready')
   assert.equal(stateOf(list, 'b'), 'down')

@@ -52,9 +52,9 @@ EngineObject::~EngineObject() { stop_forwarder(); }
 void EngineObject::publish(const Napi::CallbackInfo& info) {
   const Napi::Uint8Array encoded = bytes(info[0], "encoded");
   guarded(info, [&] {
-    engine_->publish({encoded.Data(), encoded.ByteLength()});
+    const Replaced replaced = engine_->publish({encoded.Data(), encoded.ByteLength()});
     if (worker_ == nullptr) worker_ = engine_->attach();
-    if (fast_path_) fast_path_->publish();
+    if (fast_path_) fast_path_->publish(replaced);
     if (forwarder_) forwarder_->update();
   });
 }

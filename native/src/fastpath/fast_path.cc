@@ -99,17 +99,18 @@ class LoadedFastPath final : public FastPath {
         attachments_(program_, options.tun),
         route_events_(kRouteGroups),
         offers_(options.packet_threads) {
-    publish();
+    publish(everything_in(engine_.lookup()));
     take_known(options.known);
     if (!options.handover.empty()) try_pin(options.handover);
     threads_.start("onehop-fast", [this](const SignalEvent& stop) { run(stop); });
   }
 
-  void publish() override {
+  void publish(const Replaced& replaced) override {
     const std::lock_guard lock(mutex_);
-    services_.publish(engine_.lookup(), engine_.version());
+    services_.publish(replaced, engine_.lookup().aliases(), engine_.version());
     const uint64_t version = engine_.container_addresses_version();
-    if (std::exchange(containers_version_, version) != version) containers_ = engine_.container_addresses();
+    if (std::exchange(containers_version_, version) == version) return;
+    containers_ = engine_.container_addresses();
     are_targets_due_ = true;
     wake_.raise();
   }
@@ -164,6 +165,12 @@ class LoadedFastPath final : public FastPath {
 
  private:
   using Names = std::optional<std::vector<std::string>>;
+
+  static Replaced everything_in(const SnapshotLookup& lookup) {
+    Replaced all;
+    lookup.for_each_service([&all](const auto& service) { all.come.push_back(service); });
+    return all;
+  }
 
   void use(Names& place, std::vector<std::string> names) {
     const std::lock_guard lock(mutex_);

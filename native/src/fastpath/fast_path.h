@@ -54,9 +54,9 @@ class FastPath : public Observer {
   // Control thread: what is attached stays so when it is destroyed, for the next daemon.
   virtual void leave() = 0;
 
-  // Control thread, after each publish of the engine's: when it returns, no source of a service that changed goes where it
+  // Control thread, after each publish of the engine's, with what that returned: when this returns, no source of a service that changed goes where it
   // went before.
-  virtual void publish() = 0;
+  virtual void publish(const Replaced& replaced) = 0;
   // Control thread, after entries of these scopes were put or forgotten: likewise for their services.
   virtual void invalidate(const std::unordered_set<uint32_t>& scopes) = 0;
   // Control thread: the uplinks, the bridges from now on.

@@ -2,6 +2,7 @@
 // their sources must have been decided.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -11,7 +12,7 @@
 
 #include "../../bpf/maps.h"
 #include "../pipeline/lookup.h"
-#include "ends.h"
+#include "map.h"
 
 namespace onehop {
 
@@ -19,9 +20,9 @@ class Services {
  public:
   Services(int fronts, int endpoints) : fronts_(fronts), endpoints_(endpoints) {}
 
-  // Brings the maps to a snapshot: of a service that changed, no source that was decided before this version of the
-  // engine's is served here any more.
-  void publish(const SnapshotLookup& lookup, uint32_t version);
+  // Brings the maps to a snapshot by what it has replaced, all of it the first time: of a service that changed, no source
+  // that was decided before this version of the engine's is served here any more.
+  void publish(const Replaced& replaced, const Aliases& aliases, uint32_t version);
   // Likewise for the services whose entries these scopes have.
   void invalidate(const std::unordered_set<uint32_t>& scopes, uint32_t version);
 
@@ -31,26 +32,30 @@ class Services {
   uint16_t port_of(uint32_t service, uint32_t container) const;
 
  private:
-  using Words = std::vector<uint64_t>;
+  using Ids = std::unordered_set<uint32_t>;
+  using Blocks = std::vector<std::shared_ptr<const Service>>;
   struct Standing {
     std::shared_ptr<const Service> service;
-    Words shape;  // all that decides for a known source
-    std::vector<std::pair<fast_end, fast_front>> fronts;
-    std::vector<std::pair<fast_end, fast_endpoint>> endpoints;
     bool is_fast = false;
-    bool is_written = false;  // as it is
+    bool is_written = false;
     uint32_t generation = 0;
   };
 
-  static Standing build(std::shared_ptr<const Service> service);
-  void count_scopes(const Service& service, int change);
+  Blocks replace(const Replaced& replaced, Ids& doubtful);
+  bool follow(const Aliases& aliases);
+  void enter_scopes(const Service& service, Ids& doubtful);
+  void leave_scopes(const Service& service, Ids& doubtful);
   bool is_plain(const Service& service, const Aliases& aliases) const;
   void write(Standing& standing, uint32_t version);
+  int write_fronts(const Standing& standing);
+  int write_endpoints(const Standing& standing);
+  void erase(const Blocks& old, const Blocks& kept);
 
-  Ends<fast_front> fronts_;
-  Ends<fast_endpoint> endpoints_;
-  std::unordered_map<uint32_t, Standing> standing_;          // by service
-  std::unordered_map<uint32_t, uint32_t> services_of_scope_;  // how many
+  Map<fast_end, fast_front> fronts_;
+  Map<fast_end, fast_endpoint> endpoints_;
+  std::array<uint32_t, 2> alias_lengths_{};
+  std::unordered_map<uint32_t, Standing> standing_;                        // by service
+  std::unordered_map<uint32_t, std::vector<uint32_t>> services_of_scope_;  // ids
 };
 
 }  // namespace onehop

@@ -145,7 +145,7 @@ class PipelineEngine final : public Engine {
     check_size("fragments", sizes.fragments, 1 << 24);
   }
 
-  void publish(std::span<const uint8_t> encoded) override {
+  Replaced publish(std::span<const uint8_t> encoded) override {
     const SnapshotLookup* before = snapshots_.empty() ? nullptr : snapshots_.back().get();
     Replaced replaced;
     auto next = std::make_unique<const SnapshotLookup>(before, decode_update(encoded), replaced);
@@ -156,6 +156,7 @@ class PipelineEngine final : public Engine {
     current_.store(snapshots_.back().get(), std::memory_order_seq_cst);
     count_change();
     free_unused();
+    return replaced;
   }
 
   const SnapshotLookup& lookup() const override { return *snapshots_.back(); }

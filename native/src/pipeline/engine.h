@@ -15,6 +15,7 @@
 #include "../packet/offload.h"
 #include "../table/entries.h"
 #include "refusals.h"
+#include "replaced.h"
 
 namespace onehop {
 
@@ -104,8 +105,8 @@ class Engine {
 
   // Control thread. `encoded` is src/dataplane/encode.ts's form: what makes the next snapshot of the one in force. Throws
   // std::invalid_argument naming the field when it is malformed, and then the snapshot in force stays. The first snapshot's key stays the
-  // table's: a new key would lose every place in it.
-  virtual void publish(std::span<const uint8_t> encoded) = 0;
+  // table's: a new key would lose every place in it. Returns what changed.
+  virtual Replaced publish(std::span<const uint8_t> encoded) = 0;
   // Control thread, after the first publish: the snapshot in force, until the next.
   virtual const SnapshotLookup& lookup() const = 0;
   // Control thread: how often what decides was changed by publish, put or forget. A decision by a worker whose version is

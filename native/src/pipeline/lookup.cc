@@ -52,7 +52,7 @@ SnapshotLookup::SnapshotLookup(const SnapshotLookup* before, Update update, Repl
     keep_pins(update.is_whole ? nullptr : before, *service);
     add(std::move(service), replaced);
   }
-  for (const auto& service : replaced.come) mark_by_flow(*service);
+  for (const auto& service : replaced.come) mark_by_flow(*service, replaced);
 }
 
 void SnapshotLookup::remove(uint32_t id, Replaced& replaced) {
@@ -171,25 +171,29 @@ EndpointWays SnapshotLookup::ways_to_all_ports(const ParsedPacket& packet) const
 
 namespace {
 
-void mark(std::span<const EndpointWay> ways, bool is_v6) {
-  for (const EndpointWay& way : ways)
-    way.front->service->member(way.container)->is_by_flow[is_v6].store(true, std::memory_order_relaxed);
+void mark(std::span<const EndpointWay> ways, bool is_v6, Replaced& replaced) {
+  for (const EndpointWay& way : ways) {
+    std::atomic<bool>& is_by_flow = way.front->service->member(way.container)->is_by_flow[is_v6];
+    if (is_by_flow.load(std::memory_order_relaxed)) continue;
+    is_by_flow.store(true, std::memory_order_relaxed);
+    replaced.marked.push_back(way.front->service_id);
+  }
 }
 
 }  // namespace
 
 // So that a packet to a container looks the endpoint up only where that can matter. A service's own members and those of
 // others at the same endpoints: there may be ten thousand at other ports of the address.
-void SnapshotLookup::mark_by_flow(const Service& service) const {
+void SnapshotLookup::mark_by_flow(const Service& service, Replaced& replaced) const {
   for_each_address(service, [&](const Member& member, bool is_v6) {
     const auto* found = endpoints_.find(address_key(member.address[is_v6], is_v6));
     if (found == nullptr) return;
     const AddressWays& ways = **found;
-    const auto mark_at = [&ways, is_v6](uint8_t protocol, uint16_t port) {
+    const auto mark_at = [&ways, is_v6, &replaced](uint8_t protocol, uint16_t port) {
       const EndpointWays at = ways_at(ways, protocol, port);
       if (!needs_flow(at)) return;
-      mark(at.exact, is_v6);
-      mark(at.every, is_v6);
+      mark(at.exact, is_v6, replaced);
+      mark(at.every, is_v6, replaced);
     };
     for (const Front& front : service.fronts) {
       if (front.is_v6 != is_v6) continue;

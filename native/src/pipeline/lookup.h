@@ -9,6 +9,7 @@
 #include "../packet/packet.h"
 #include "../table/source.h"
 #include "hairpin.h"
+#include "replaced.h"
 #include "shared_index.h"
 #include "snapshot.h"
 #include "update.h"
@@ -44,11 +45,6 @@ inline bool has_ports(const ParsedPacket& packet) {
 inline SourceKey source_key(const Front& front, const Address& client) {
   return {masked(client, front.mask), front.scope, front.is_v6};
 }
-
-// The services that an update took out of a snapshot and brought into it; one that changed is in both.
-struct Replaced {
-  std::vector<std::shared_ptr<const Service>> gone, come;
-};
 
 class SnapshotLookup {
  public:
@@ -162,7 +158,7 @@ class SnapshotLookup {
   void change_portless(const Service& service, int services);
   void add_ways(const Service& service, const Member& member, bool is_v6);
   void remove_ways(const Service& service, const Member& member, bool is_v6);
-  void mark_by_flow(const Service& service) const;
+  void mark_by_flow(const Service& service, Replaced& replaced) const;
 
   HashKey key_;
   bool is_dropping_unserved_;
