@@ -101,7 +101,7 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   }
 
   if (config.metrics !== undefined) {
-    const metrics = await serveMetrics(config.metrics, () => serving.status())
+    const metrics = await serveMetrics(config.metrics, () => serving.measure())
     opened.onClose(() => metrics.close())
   }
 

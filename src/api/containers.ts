@@ -7,7 +7,7 @@ import { containerState, count, listOf } from './schemas.ts'
 /** What may be asked of the container list. What changes it throws E_USAGE for a name it does not have. */
 export interface ContainersSource {
   /** Of all, or of those named. */
-  list(names?: readonly string[]): readonly Standing[]
+  list(names?: readonly string[]): Iterable<Standing>
   drain(names: readonly string[], deadlineMs: number | undefined): void
   undrain(names: readonly string[]): void
   weigh(names: readonly string[], weight: number): void

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
+import type { Given } from './pieces.ts'
 import type { ApiSource } from './source.ts'
 
 /**
@@ -72,7 +73,7 @@ export interface BytesAnswer {
 }
 
 type Read<Of> = Of extends z.ZodType ? z.output<Of> : Of extends Bytes ? Uint8Array : undefined
-type AnswerOf<Of> = Of extends z.ZodType ? z.output<Of> : BytesAnswer
+type AnswerOf<Of> = Of extends z.ZodType ? Given<z.output<Of>> : BytesAnswer
 
 export const isBytes = (content: z.ZodType | Bytes | undefined): content is Bytes =>
   content !== undefined && !('safeParse' in content)

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { oneLine } from '../config/issue.ts'
 import { JSON_TYPE, readAsked } from './asked.ts'
+import { inPieces } from './pieces.ts'
 import { makeProblem, PROBLEM_TYPE, type Problem, problemOf, UnfitType } from './problem.ts'
 import { type BytesAnswer, isBytes, type Route } from './route.ts'
 import { ROUTES } from './routes.ts'
@@ -52,6 +53,8 @@ export function createServer(
   return server
 }
 
+/** As fastify has it. */
+const ANSWER_TYPE = `${JSON_TYPE}; charset=utf-8`
 const TYPES = `${JSON_TYPE} or ${RECORD_TYPE}`
 const NO_ROUTE = 'nothing is there; expected a path and method that GET /v1/openapi.json names'
 
@@ -63,7 +66,9 @@ function addRoute(server: FastifyInstance, route: Route, source: ApiSource): voi
     bodyLimit: (isBytes(body) ? body.mostBytes : undefined) ?? LARGEST_BODY_BYTES,
     handler: async (request, reply) => {
       const answered = await handle(readAsked(route, request) as Parameters<typeof handle>[0], source)
-      return isBytes(answer) ? sendBytes(reply, answer.type, answered as BytesAnswer) : reply.send(answered)
+      if (isBytes(answer)) return sendBytes(reply, answer.type, answered as BytesAnswer)
+      const pieces = inPieces(answered)
+      return pieces === undefined ? reply.send(answered) : reply.type(ANSWER_TYPE).send(pieces)
     },
   })
 }

@@ -4,7 +4,7 @@ import type { ContainersSource } from './containers.ts'
 import type { DropsSource } from './drops.ts'
 import type { ExplainSource } from './explain.ts'
 import type { RatesSource } from './rates.ts'
-import type { Status } from './status.ts'
+import type { LiveStatus } from './status.ts'
 
 /** What the API may ask of the daemon; handlers of routes get it. */
 export interface ApiSource {
@@ -17,5 +17,5 @@ export interface ApiSource {
   readonly watch: Pick<WatchOperator, 'capture' | 'trace'>
   readonly rates: RatesSource
   readonly drops: DropsSource
-  status(): Status
+  status(): LiveStatus
 }

@@ -80,9 +80,6 @@ const io = z
     bridgeWrites: count.describe('Packets to containers, written to a bridge'),
     bridgeWriteErrors: count,
     tunWrites: count.describe('The same through the TUN: no neighbour resolved, or the way too narrow'),
-    joined: count.describe(
-      'UDP datagrams that left together with one before them of their flow, by the same write',
-    ),
     neighboursResolved: count,
     neighboursWanted: count,
     queues: count.describe('Packet threads at work'),
@@ -121,6 +118,11 @@ const status = z
   .meta({ id: 'Status' })
 
 export type Status = z.output<typeof status>
+/** The same, of which the lists are made when somebody reads them. */
+export type LiveStatus = Omit<Status, 'services' | 'containers'> & {
+  readonly services: Iterable<ServiceStatus>
+  readonly containers: Iterable<ContainerStatus>
+}
 export type ServiceStatus = z.output<typeof service>
 export type ContainerStatus = z.output<typeof container>
 

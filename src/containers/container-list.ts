@@ -113,14 +113,10 @@ export class ContainerList {
       }
   }
 
-  standings(config: Config): readonly Standing[] {
-    return config.services.flatMap((service) =>
-      service.containers.map(({ name, weight }) => ({
-        service: service.name,
-        container: name,
-        ...this.#standing(name, weight),
-      })),
-    )
+  *standings({ services }: Pick<Config, 'services'>): Generator<Standing> {
+    for (const service of services)
+      for (const { name, weight } of service.containers)
+        yield { service: service.name, container: name, ...this.#standing(name, weight) }
   }
 
   close(): void {

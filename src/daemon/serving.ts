@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import type { Prefix } from '../address.ts'
 import type { ContainersSource } from '../api/containers.ts'
-import type { Status } from '../api/status.ts'
+import { iterable } from '../api/pieces.ts'
+import type { LiveStatus } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
 import { Places } from '../config/places.ts'
@@ -17,6 +18,7 @@ import { adopt } from '../entries/adopt.ts'
 import { TableOperator } from '../entries/operator.ts'
 import { messageOf } from '../errors.ts'
 import type { Handover } from '../handover/handover.ts'
+import type { Measured } from '../metrics/metrics.ts'
 import { networkIntent, readLocalSources, unusableAddresses, uplinksOf } from '../network/network.ts'
 import { StandingNetwork } from '../network/standing.ts'
 import { Pins } from '../pins.ts'
@@ -104,7 +106,7 @@ export class Serving {
       identities: this.#identities,
       pins: this.#pins,
       config: () => this.#config,
-      standings: (service) => this.#standings({ ...this.#config, services: [service] }),
+      standings: (service) => [...this.#standings({ services: [service] })],
     })
     this.watch = new WatchOperator({
       dataPlane,
@@ -240,23 +242,23 @@ export class Serving {
 
   /** What the operator asks for is in force when the call returns. */
   readonly containers: ContainersSource = {
-    list: (names) => (names === undefined ? this.#standings(this.#config) : this.#standingsOf(names)),
+    list: (names) =>
+      names === undefined ? iterable(() => this.#standings(this.#config)) : this.#standingsOf(names),
     drain: (names, deadlineMs) => this.#list.drain(this.#places, names, deadlineMs),
     undrain: (names) => this.#list.undrain(this.#places, names),
     weigh: (names, weight) => this.#list.weigh(this.#places, names, weight),
-  }
-
-  #standings(config: Config): readonly Standing[] {
-    return this.#list
-      .standings(config)
-      .map((standing) => this.#health.standing(this.#discovery.standing(standing)))
   }
 
   #standingsOf(names: readonly string[]): readonly Standing[] {
     const wanted = new Set(names)
     const places = new Set(names.flatMap((name) => [...this.#places.servicesOf(name)]))
     const services = [...places].map((name) => this.#places.services[this.#places.positionOf(name)!]!)
-    return this.#standings({ ...this.#config, services }).filter(({ container }) => wanted.has(container))
+    return [...this.#standings({ services })].filter(({ container }) => wanted.has(container))
+  }
+
+  *#standings(config: Pick<Config, 'services'>): Generator<Standing> {
+    for (const standing of this.#list.standings(config))
+      yield this.#health.standing(this.#discovery.standing(standing))
   }
 
   async close(): Promise<void> {
@@ -323,7 +325,7 @@ export class Serving {
     return [...(failure === undefined ? [] : [failure]), ...this.#discovery.problems]
   }
 
-  status(): Status {
+  status(): LiveStatus {
     return buildStatus({
       version: this.#version,
       pid: process.pid,
@@ -338,6 +340,16 @@ export class Serving {
       sources: this.#discovery.status(),
       problems: this.#problems,
     })
+  }
+
+  measure(): Measured {
+    const states = { ready: this.#places.containers, draining: 0, down: 0 }
+    for (const [name, { state }] of this.#conditions())
+      if (state !== 'ready' && this.#places.has(name)) {
+        states.ready--
+        states[state]++
+      }
+    return { status: this.status(), services: this.#config.services.length, containers: states }
   }
 
   summary() {

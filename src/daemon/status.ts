@@ -1,8 +1,10 @@
 import { formatAddress } from '../address.ts'
-import type { ContainerStatus, Status } from '../api/status.ts'
+import { iterable } from '../api/pieces.ts'
+import type { ContainerStatus, LiveStatus, ServiceStatus, Status } from '../api/status.ts'
 import type { Config, ServiceConfig } from '../config/config.ts'
 import type { Counters, IoCounters } from '../dataplane/dataplane.ts'
 import type { SourceStatus } from '../discovery/discovery.ts'
+import { eachContainer } from '../each-container.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
@@ -23,8 +25,9 @@ export interface StatusParts {
   readonly problems: readonly string[]
 }
 
-export function buildStatus(parts: StatusParts): Status {
-  const { config, counters, identities } = parts
+/** Of the moment: what is counted later does not come into lists that are read later. */
+export function buildStatus(parts: StatusParts): LiveStatus {
+  const { config, counters } = parts
   return {
     version: parts.version,
     pid: parts.pid,
@@ -37,19 +40,31 @@ export function buildStatus(parts: StatusParts): Status {
     table: counters.table,
     store: parts.store,
     io: parts.io,
-    services: config.services.map((service) => ({
-      ...describeService(service),
-      ...entriesOf(service, parts),
-      ...(counters.services.get(identities.service(service.name)) ?? NO_TRAFFIC),
-    })),
-    containers: containersOf(config).map((container) => ({
-      ...container,
-      state: parts.stateOf(container.name),
-      ...(counters.containers.get(identities.container(container.name)) ?? NO_TRAFFIC),
-    })),
+    services: iterable(() => servicesOf(parts)),
+    containers: iterable(() => containersOf(parts)),
     sources: parts.sources,
     problems: parts.problems,
   }
+}
+
+function* servicesOf(parts: StatusParts): Generator<ServiceStatus> {
+  const { config, counters, identities } = parts
+  for (const service of config.services)
+    yield {
+      ...describeService(service),
+      ...entriesOf(service, parts),
+      ...(counters.services.get(identities.service(service.name)) ?? NO_TRAFFIC),
+    }
+}
+
+function* containersOf({ config, counters, identities, stateOf }: StatusParts): Generator<ContainerStatus> {
+  for (const [id, { name, address, address6 }] of eachContainer(config, identities))
+    yield {
+      name,
+      addresses: [address, address6].filter((own) => own !== undefined).map(formatAddress),
+      state: stateOf(name),
+      ...(counters.containers.get(id) ?? NO_TRAFFIC),
+    }
 }
 
 const NO_TRAFFIC = { in: { packets: 0, bytes: 0 }, out: { packets: 0, bytes: 0 } }
@@ -83,14 +98,3 @@ const formatRule = ({
   protocol: string
   target: number
 }): string => (target === port ? `${port}/${protocol}` : `${port}/${protocol}->${target}`)
-
-/** Each container once, however many services it serves. */
-function containersOf({ services }: Config): Pick<ContainerStatus, 'name' | 'addresses'>[] {
-  const containers = new Map(
-    services.flatMap((service) => service.containers).map((container) => [container.name, container]),
-  )
-  return [...containers.values()].map(({ name, address, address6 }) => ({
-    name,
-    addresses: [address, address6].filter((own) => own !== undefined).map(formatAddress),
-  }))
-}

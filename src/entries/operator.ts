@@ -1,7 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { type Address, formatAddress, isAddress4, maskAddress } from '../address.ts'
 import { parseAddress } from '../config/address.ts'
-import type { Config, PinConfig, PinFile } from '../config/config.ts'
+import type { Config, PinConfig, PinFile, ServiceConfig } from '../config/config.ts'
 import { OnehopError } from '../errors.ts'
 import type { OperatorPin, Pins } from '../pins.ts'
 import type { Identities } from '../pipeline/identities.ts'
@@ -127,8 +127,8 @@ export class TableOperator {
     return rowCount(record.rows)
   }
 
-  scopes(): readonly ScopeText[] {
-    return scopeTexts(this.#options.config(), this.#options.identities)
+  scopes(): Iterable<ScopeText> {
+    return scopeTexts(this.#options.config())
   }
 
   pins(): readonly OperatorPin[] {
@@ -182,29 +182,27 @@ export class TableOperator {
   }
 }
 
-export function scopeTexts(config: Config, identities: Identities): readonly ScopeText[] {
-  const prefixes = longestPrefixes(config)
-  return [...scopesOf(config, identities)].map(([name, { containers }]) => ({
-    scope: formatScope(name),
-    name,
-    containers: [...containers.keys()],
-    ...prefixes.get(name)!,
-  }))
+/** Made while it is read: there may be a hundred thousand containers. */
+export function* scopeTexts(config: Pick<Config, 'services'>): Generator<ScopeText> {
+  for (const [name, services] of servicesByScope(config))
+    yield {
+      scope: formatScope(name),
+      name,
+      containers: [...new Set(services.flatMap(({ containers }) => containers.map((own) => own.name)))],
+      prefix4: Math.max(...services.map(({ affinity }) => affinity.prefix4)),
+      prefix6: Math.max(...services.map(({ affinity }) => affinity.prefix6)),
+    }
 }
 
-/** Of the services that share a scope, by its name: each service is looked at once, for there are ten thousand. */
-function longestPrefixes({ services }: Config): Map<string, Pick<ScopeText, 'prefix4' | 'prefix6'>> {
-  const longest = new Map<string, Pick<ScopeText, 'prefix4' | 'prefix6'>>()
+function servicesByScope({ services }: Pick<Config, 'services'>): ReadonlyMap<string, ServiceConfig[]> {
+  const sharing = new Map<string, ServiceConfig[]>()
   for (const service of services)
     for (const name of scopeNames(service)) {
-      const { prefix4, prefix6 } = service.affinity
-      const before = longest.get(name) ?? { prefix4: 0, prefix6: 0 }
-      longest.set(name, {
-        prefix4: Math.max(prefix4, before.prefix4),
-        prefix6: Math.max(prefix6, before.prefix6),
-      })
+      const others = sharing.get(name)
+      if (others === undefined) sharing.set(name, [service])
+      else others.push(service)
     }
-  return longest
+  return sharing
 }
 
 /** The longest of a file's pins that cover an address. */

@@ -5,8 +5,8 @@ import { TCP } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
 import { type Decision, decide } from '../pipeline/decide.ts'
 import { type Evidence, noEvidence } from '../pipeline/evidence.ts'
-import { addressOf, endpointPort, type SnapshotLookup, sourceKey, type Way } from '../pipeline/lookup.ts'
-import type { Front, Member } from '../pipeline/snapshot.ts'
+import { addressOf, endpointPort, SnapshotLookup, sourceKey, type Way } from '../pipeline/lookup.ts'
+import type { Front, Member, Snapshot } from '../pipeline/snapshot.ts'
 import { formatScope } from '../scope.ts'
 import { explainAlgorithm } from './algorithm.ts'
 import { explainContainers, type Leader } from './containers.ts'
@@ -36,12 +36,14 @@ export function explain(question: Question, situation: Situation): Explanation {
   const { lookup, clock } = situation
   const groups = groupWays(openWays(question, lookup))
   if (groups.length === 0) throw nothingToAsk(question, lookup)
+  const shown = groups.slice(0, MOST_SERVICES)
+  const near = new SnapshotLookup(neighbourhood(shown, lookup.snapshot))
   const alias = lookup.aliases.aliasOf(question.source)
   return {
     source: formatAddress(question.source),
     at: isoTime(clock.zeroMs() + clock.nowSeconds() * 1000),
     ...(alias === undefined ? {} : { alias: formatAddress(alias) }),
-    services: groups.slice(0, MOST_SERVICES).map((ways) => explainService(ways, question.source, situation)),
+    services: shown.map((ways) => explainService(ways, question.source, situation, near)),
     left: Math.max(0, groups.length - MOST_SERVICES),
   }
 }
@@ -86,7 +88,27 @@ function nothingToAsk({ source, service, port }: Question, { snapshot }: Snapsho
 const formatPort = ({ port, protocol }: PortAsked): string =>
   protocol === undefined ? `${port}` : `${port}/${protocol}`
 
-function explainService(ways: readonly Way[], source: Address, situation: Situation): ServiceExplanation {
+/** The services that have a container's address in common with those of `groups`: only they say whose its answers are. */
+function neighbourhood(groups: readonly (readonly Way[])[], snapshot: Snapshot): Snapshot {
+  const addresses = new Set(
+    groups.flatMap(([way]) =>
+      way!.service.members.flatMap(({ container }) => [container.address4, container.address6]),
+    ),
+  )
+  addresses.delete(undefined)
+  const services = snapshot.services.filter(({ members }) =>
+    members.some(({ container }) => addresses.has(container.address4) || addresses.has(container.address6)),
+  )
+  return { ...snapshot, services }
+}
+
+/** `near` has who shares containers with the service. */
+function explainService(
+  ways: readonly Way[],
+  source: Address,
+  situation: Situation,
+  near: SnapshotLookup,
+): ServiceExplanation {
   const { lookup, table, identities } = situation
   const way = ways[0]!
   const config = situation.service(way.service.name)!
@@ -112,7 +134,7 @@ function explainService(ways: readonly Way[], source: Address, situation: Situat
     algorithm: explainAlgorithm(way.service, key.source, situation),
     containers: explainContainers(way, source, member, leaderOf(decision, evidence), config, situation),
     rewrites: member === undefined ? [] : ways.map(({ front }) => rewriteOf(front, member)),
-    answers: member !== undefined && needsFlow(way, member, lookup) ? 'flow' : 'endpoint',
+    answers: member !== undefined && needsFlow(way, member, near) ? 'flow' : 'endpoint',
   }
 }
 

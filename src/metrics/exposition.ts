@@ -2,7 +2,8 @@
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 export type Labels = Readonly<Record<string, string>>
-export type Sample = readonly [labels: Labels, value: number]
+/** Labels that many samples have are formatted once. */
+export type Sample = readonly [labels: Labels | string, value: number]
 
 /**
  * One metric with its samples; none: nothing at all. `name` and the labels' names are words of ours and are taken as they
@@ -15,11 +16,13 @@ export function formatMetric(
   samples: readonly Sample[],
 ): string {
   if (samples.length === 0) return ''
-  const lines = samples.map(([labels, value]) => `${name}${formatLabels(labels)} ${value}\n`)
+  const lines = samples.map(
+    ([labels, value]) => `${name}${typeof labels === 'string' ? labels : formatLabels(labels)} ${value}\n`,
+  )
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`
 }
 
-function formatLabels(labels: Labels): string {
+export function formatLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeValue(value)}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }

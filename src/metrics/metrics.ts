@@ -1,6 +1,6 @@
-import type { Status } from '../api/status.ts'
+import type { ContainerStatus, LiveStatus } from '../api/status.ts'
 import type { Traffic } from '../dataplane/dataplane.ts'
-import { formatMetric, type Sample } from './exposition.ts'
+import { formatLabels, formatMetric, type Sample } from './exposition.ts'
 
 /** What the process itself uses, in seconds and bytes. */
 export interface ProcessUsage {
@@ -9,20 +9,30 @@ export interface ProcessUsage {
   readonly startedUnixSeconds: number
 }
 
+/** What the daemon says of itself, and how much there is of what is said of each. */
+export interface Measured {
+  readonly status: LiveStatus
+  readonly services: number
+  /** How many are in each state. */
+  readonly containers: Readonly<Record<ContainerStatus['state'], number>>
+}
+
 /** Services and containers beyond these have no series of their own: a scrape is read whole by whoever stores it. */
 const MOST_SERVICES = 10_000
 const MOST_CONTAINERS = 1_000
 const MOST_SOURCES = 1_000
 
+const DIRECTIONS = ['in', 'out'] as const
 const STATES = ['ready', 'draining', 'down'] as const
 
 /** All metrics as Prometheus reads them. Counters count from the daemon's start. */
-export function formatMetrics(status: Status, usage: ProcessUsage): string {
+export function formatMetrics(measured: Measured, usage: ProcessUsage): string {
+  const { status } = measured
   return [
     ...formatDaemon(status, usage),
     ...formatPackets(status),
-    ...formatServices(status),
-    ...formatContainers(status),
+    ...formatServices(measured),
+    ...formatContainers(measured),
     ...formatSources(status),
     ...formatTable(status),
     ...formatIo(status),
@@ -31,7 +41,7 @@ export function formatMetrics(status: Status, usage: ProcessUsage): string {
 
 const only = (value: number): readonly Sample[] => [[{}, value]]
 
-const formatDaemon = ({ version }: Status, usage: ProcessUsage): string[] => [
+const formatDaemon = ({ version }: LiveStatus, usage: ProcessUsage): string[] => [
   formatMetric('onehop_build_info', 'gauge', 'Always 1; what runs is in the labels.', [
     [{ version, node: process.versions.node }, 1],
   ]),
@@ -51,7 +61,7 @@ const formatDaemon = ({ version }: Status, usage: ProcessUsage): string[] => [
 ]
 
 /** The sum of `onehop_packets_total` over verdicts and reasons is `onehop_received_packets_total`, always. */
-function formatPackets({ received, verdicts }: Status): string[] {
+function formatPackets({ received, verdicts }: LiveStatus): string[] {
   const samples = (count: keyof Traffic) =>
     verdicts.map(({ verdict, reason, [count]: value }): Sample => [{ verdict, reason }, value])
   return [
@@ -78,15 +88,24 @@ interface Counted {
   readonly out: Traffic
 }
 
-/** `in` is from clients, `out` to them. */
-const bothWays = (label: string, counted: readonly Counted[], count: keyof Traffic): readonly Sample[] =>
-  counted.flatMap((one) => [
-    [{ [label]: one.name, direction: 'in' }, one.in[count]],
-    [{ [label]: one.name, direction: 'out' }, one.out[count]],
-  ])
+/** The first of them, and what each has counted: `in` is from clients, `out` to them. */
+function counted<One extends Counted>(label: string, ones: Iterable<One>, most: number) {
+  const all: One[] = []
+  const packets: Sample[] = []
+  const bytes: Sample[] = []
+  for (const one of ones) {
+    if (all.push(one) > most) break
+    for (const direction of DIRECTIONS) {
+      const labels = formatLabels({ [label]: one.name, direction })
+      packets.push([labels, one[direction].packets])
+      bytes.push([labels, one[direction].bytes])
+    }
+  }
+  return { all: all.slice(0, most), packets, bytes }
+}
 
-function formatSources({ sources, problems }: Status): string[] {
-  const of = (value: (source: Status['sources'][number]) => number | undefined) =>
+function formatSources({ sources, problems }: LiveStatus): string[] {
+  const of = (value: (source: LiveStatus['sources'][number]) => number | undefined) =>
     sources.slice(0, MOST_SOURCES).flatMap((one): Sample[] => {
       const found = value(one)
       return found === undefined ? [] : [[{ source: one.source }, found]]
@@ -114,40 +133,34 @@ function formatSources({ sources, problems }: Status): string[] {
   ]
 }
 
-function formatServices({ services }: Status): string[] {
-  const shown = services.slice(0, MOST_SERVICES)
+function formatServices({ status, services }: Measured): string[] {
+  const shown = counted('service', status.services, MOST_SERVICES)
   return [
-    formatMetric('onehop_services', 'gauge', 'Services in force.', only(services.length)),
+    formatMetric('onehop_services', 'gauge', 'Services in force.', only(services)),
     formatMetric(
       'onehop_service_packets_total',
       'counter',
       'Packets of a service, from (in) and to (out) clients.',
-      bothWays('service', shown, 'packets'),
+      shown.packets,
     ),
-    formatMetric(
-      'onehop_service_bytes_total',
-      'counter',
-      'Bytes of them.',
-      bothWays('service', shown, 'bytes'),
-    ),
+    formatMetric('onehop_service_bytes_total', 'counter', 'Bytes of them.', shown.bytes),
   ]
 }
 
-function formatContainers({ containers }: Status): string[] {
-  const shown = containers.slice(0, MOST_CONTAINERS)
-  const inState = (state: string) => containers.filter((container) => container.state === state).length
+function formatContainers({ status, containers }: Measured): string[] {
+  const shown = counted('container', status.containers, MOST_CONTAINERS)
   return [
     formatMetric(
       'onehop_containers',
       'gauge',
       'Containers by state.',
-      STATES.map((state) => [{ state }, inState(state)]),
+      STATES.map((state) => [{ state }, containers[state]]),
     ),
     formatMetric(
       'onehop_container_state',
       'gauge',
       '1 for the state that a container is in, 0 for the others.',
-      shown.flatMap(({ name, state: own }) =>
+      shown.all.flatMap(({ name, state: own }) =>
         STATES.map((state): Sample => [{ container: name, state }, state === own ? 1 : 0]),
       ),
     ),
@@ -155,18 +168,13 @@ function formatContainers({ containers }: Status): string[] {
       'onehop_container_packets_total',
       'counter',
       'Packets to (in) and from (out) a container.',
-      bothWays('container', shown, 'packets'),
+      shown.packets,
     ),
-    formatMetric(
-      'onehop_container_bytes_total',
-      'counter',
-      'Bytes of them.',
-      bothWays('container', shown, 'bytes'),
-    ),
+    formatMetric('onehop_container_bytes_total', 'counter', 'Bytes of them.', shown.bytes),
   ]
 }
 
-const formatTable = ({ table }: Status): string[] => [
+const formatTable = ({ table }: LiveStatus): string[] => [
   formatMetric('onehop_table_entries', 'gauge', 'Sources remembered.', only(table.entries)),
   formatMetric('onehop_table_capacity', 'gauge', 'Sources that can be remembered.', only(table.capacity)),
   formatMetric('onehop_table_probation_total', 'counter', 'Sources put on probation.', only(table.probation)),
@@ -196,7 +204,7 @@ const formatTable = ({ table }: Status): string[] => [
   ),
 ]
 
-const formatIo = ({ io }: Status): string[] => [
+const formatIo = ({ io }: LiveStatus): string[] => [
   formatMetric('onehop_queues', 'gauge', 'Packet threads at work.', only(io.queues)),
   formatMetric(
     'onehop_tun_read_errors_total',
@@ -208,12 +216,6 @@ const formatIo = ({ io }: Status): string[] => [
     [{ to: 'bridge' }, io.bridgeWrites],
     [{ to: 'tun' }, io.tunWrites],
   ]),
-  formatMetric(
-    'onehop_joined_datagrams_total',
-    'counter',
-    'Datagrams that left by the same write as one before them.',
-    [[{}, io.joined]],
-  ),
   formatMetric('onehop_write_errors_total', 'counter', 'Writes that failed.', [
     [{ to: 'bridge' }, io.bridgeWriteErrors],
     [{ to: 'tun' }, io.tunWriteErrors],

@@ -1,8 +1,7 @@
 import fastify from 'fastify'
-import type { Status } from '../api/status.ts'
 import { OnehopError } from '../errors.ts'
 import { CONTENT_TYPE } from './exposition.ts'
-import { formatMetrics } from './metrics.ts'
+import { formatMetrics, type Measured } from './metrics.ts'
 
 export interface MetricsListen {
   /** As people write it: `127.0.0.1`, `::1`. */
@@ -22,7 +21,7 @@ const MOST_CONNECTIONS = 64
 /** Serves `GET /metrics`, and nothing else, over plain HTTP to whoever can reach it. Throws E_SYSTEM when it cannot listen. */
 export async function serveMetrics(
   { host, port }: MetricsListen,
-  status: () => Status,
+  measure: () => Measured,
 ): Promise<MetricsServer> {
   const server = fastify({
     bodyLimit: LARGEST_BODY_BYTES,
@@ -31,7 +30,7 @@ export async function serveMetrics(
   })
   server.server.maxConnections = MOST_CONNECTIONS
   server.get('/metrics', (_, reply) =>
-    reply.header('content-type', CONTENT_TYPE).send(formatMetrics(status(), readUsage())),
+    reply.header('content-type', CONTENT_TYPE).send(formatMetrics(measure(), readUsage())),
   )
   try {
     await server.listen({ host, port })

@@ -25,37 +25,30 @@ export interface EndpointWay extends Way {
   readonly container: SnapshotContainer
 }
 
-/** A snapshot with the indexes that packets are looked up in. */
+/**
+ * A snapshot with the indexes that packets are looked up in. Each is made when it is first asked: whoever explains one source
+ * asks few of them, and each is of all services.
+ */
 export class SnapshotLookup {
   readonly snapshot: Snapshot
   readonly aliases: Aliases
   readonly candidates: CandidateLists
-  readonly #publicAddresses = new Set<Address>()
-  readonly #ways = new Map<string, Way>()
-  readonly #endpoints = new Map<string, EndpointWay[]>()
+  readonly #publicAddresses = lazily(() => new Set(this.#fronts().map(({ front }) => front.address)))
+  readonly #ways = lazily(() => new Map(this.#fronts().map((way) => [endOf(way.front), way])))
+  readonly #endpoints = lazily(() => indexEndpoints(this.#fronts(), endpointPort))
   /** The same without ports, for later fragments; a way is undefined where several services share the address. */
-  readonly #portlessWays = new Map<string, Way | undefined>()
-  readonly #portlessEndpoints = new Map<string, EndpointWay[]>()
-  readonly #idleByScope = new Map<number, number>()
-  readonly #quotaByScope = new Map<number, number>()
+  readonly #portlessWays = lazily(() => indexPortless(this.#withPorts()))
+  readonly #portlessEndpoints = lazily(() => indexEndpoints(this.#withPorts(), () => 0))
+  readonly #scopes = lazily(() => new Map(this.#fronts().map(({ front }) => [front.scope, front])))
 
   constructor(snapshot: Snapshot) {
     this.snapshot = snapshot
     this.aliases = new Aliases(snapshot.hairpin)
     this.candidates = new CandidateLists(snapshot.key)
-    for (const service of snapshot.services)
-      for (const front of service.fronts) {
-        this.#publicAddresses.add(front.address)
-        this.#ways.set(endKey(front.address, front.protocol, front.port), { service, front })
-        this.#addEndpoints(this.#endpoints, service, front, endpointPort)
-        if (front.protocol !== 0) this.#addPortless(service, front)
-        this.#idleByScope.set(front.scope, front.idleSeconds)
-        this.#quotaByScope.set(front.scope, front.quota ?? Infinity)
-      }
   }
 
   isPublic(address: Address): boolean {
-    return this.#publicAddresses.has(address)
+    return this.#publicAddresses().has(address)
   }
 
   /**
@@ -66,7 +59,7 @@ export class SnapshotLookup {
     const { destination, protocol, destinationPort } = packet
     if (!hasPorts(packet) || packet.isRouted) return this.#everyWay(destination)
     if (packet.isLaterFragment) return this.#portlessWay(destination, protocol)
-    return this.#ways.get(endKey(destination, protocol, destinationPort)) ?? this.#everyWay(destination)
+    return this.#ways().get(endKey(destination, protocol, destinationPort)) ?? this.#everyWay(destination)
   }
 
   /** The ways in that lead to the endpoint a packet comes from. A later fragment's are those to all ports of the address. */
@@ -75,7 +68,7 @@ export class SnapshotLookup {
     if (!hasPorts(packet)) return this.#waysTo(source, 0, 0)
     if (!packet.isLaterFragment) return this.#waysTo(source, protocol, sourcePort)
     return [
-      ...(this.#portlessEndpoints.get(endKey(source, protocol, 0)) ?? []),
+      ...(this.#portlessEndpoints().get(endKey(source, protocol, 0)) ?? []),
       ...this.#waysTo(source, 0, 0),
     ]
   }
@@ -87,55 +80,75 @@ export class SnapshotLookup {
 
   /** Seconds an entry of this scope may stay unseen; 0 when the scope is gone. */
   idleOf(scope: number): number {
-    return this.#idleByScope.get(scope) ?? 0
+    return this.#scopes().get(scope)?.idleSeconds ?? 0
   }
 
   /** Entries of this scope at most. */
   quotaOf(scope: number): number {
-    return this.#quotaByScope.get(scope) ?? 0
+    const front = this.#scopes().get(scope)
+    return front === undefined ? 0 : (front.quota ?? Infinity)
+  }
+
+  #fronts(): readonly Way[] {
+    return this.snapshot.services.flatMap((service) => service.fronts.map((front) => ({ service, front })))
+  }
+
+  #withPorts(): readonly Way[] {
+    return this.#fronts().filter(({ front }) => front.protocol !== 0)
   }
 
   #waysTo(address: Address, protocol: number, port: number): readonly EndpointWay[] {
-    const every = this.#endpoints.get(endKey(address, 0, 0)) ?? []
-    const exact = protocol === 0 ? [] : (this.#endpoints.get(endKey(address, protocol, port)) ?? [])
+    const every = this.#endpoints().get(endKey(address, 0, 0)) ?? []
+    const exact = protocol === 0 ? [] : (this.#endpoints().get(endKey(address, protocol, port)) ?? [])
     return every.length === 0 ? exact : [...exact, ...every]
   }
 
   #everyWay(address: Address): Way | undefined {
-    return this.#ways.get(endKey(address, 0, 0))
+    return this.#ways().get(endKey(address, 0, 0))
   }
 
   #portlessWay(address: Address, protocol: number): Way | undefined {
     const key = endKey(address, protocol, 0)
     const every = this.#everyWay(address)
-    if (!this.#portlessWays.has(key)) return every
-    return every === undefined ? this.#portlessWays.get(key) : undefined
+    if (!this.#portlessWays().has(key)) return every
+    return every === undefined ? this.#portlessWays().get(key) : undefined
   }
+}
 
-  #addPortless(service: SnapshotService, front: Front): void {
-    const key = endKey(front.address, front.protocol, 0)
-    const known = this.#portlessWays.get(key)
-    if (!this.#portlessWays.has(key)) this.#portlessWays.set(key, { service, front })
-    else if (known?.service !== service) this.#portlessWays.set(key, undefined)
-    this.#addEndpoints(this.#portlessEndpoints, service, front, () => 0)
+function lazily<Value>(make: () => Value): () => Value {
+  let made: Value | undefined
+  return () => {
+    made ??= make()
+    return made
   }
+}
 
-  #addEndpoints(
-    endpoints: Map<string, EndpointWay[]>,
-    service: SnapshotService,
-    front: Front,
-    portOf: (front: Front, member: Member) => number,
-  ): void {
+function indexPortless(ways: readonly Way[]): ReadonlyMap<string, Way | undefined> {
+  const portless = new Map<string, Way | undefined>()
+  for (const way of ways) {
+    const key = endKey(way.front.address, way.front.protocol, 0)
+    if (!portless.has(key)) portless.set(key, way)
+    else if (portless.get(key)?.service !== way.service) portless.set(key, undefined)
+  }
+  return portless
+}
+
+function indexEndpoints(
+  ways: readonly Way[],
+  portOf: (front: Front, member: Member) => number,
+): ReadonlyMap<string, readonly EndpointWay[]> {
+  const endpoints = new Map<string, EndpointWay[]>()
+  for (const { service, front } of ways)
     for (const member of service.members) {
       const { container } = member
       const address = addressOf(container, front.address)
       if (address === undefined) continue
       const key = endKey(address, front.protocol, portOf(front, member))
-      const ways = endpoints.get(key)
-      if (ways === undefined) endpoints.set(key, [{ service, front, container }])
-      else ways.push({ service, front, container })
+      const leading = endpoints.get(key)
+      if (leading === undefined) endpoints.set(key, [{ service, front, container }])
+      else leading.push({ service, front, container })
     }
-  }
+  return endpoints
 }
 
 /** Whether answers need the flow to tell which way they belong to, or that they are any's. */
@@ -159,6 +172,8 @@ export const endpointPort = (front: Front, member: Member): number =>
   front.protocol === 0 ? 0 : member.port || front.target
 
 const endKey = (address: Address, protocol: number, port: number): string => `${address}/${protocol}/${port}`
+
+const endOf = ({ address, protocol, port }: Front): string => endKey(address, protocol, port)
 
 /** A container's address of the same family as `like`. */
 export const addressOf = (container: SnapshotContainer, like: Address): Address | undefined =>

@@ -3,6 +3,7 @@ import { formatAddress } from '../address.ts'
 import type { ContainerRates, Rates, ServiceRates, Sort } from '../api/rates.ts'
 import type { Config } from '../config/config.ts'
 import type { DataPlane } from '../dataplane/dataplane.ts'
+import { eachContainer } from '../each-container.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
 import { formatScope, scopeNames } from '../scope.ts'
@@ -130,36 +131,40 @@ class Session {
     if (!this.#isOver) this.#walkTimer = setTimeout(() => this.#walkOn(), WALK_MS).unref()
   }
 
-  #services(between: Between): readonly ServiceRates[] {
+  *#services(between: Between): Generator<ServiceRates> {
     const { config, identities } = this.#options
     const { scopes } = this.#after.counters
-    return config().services.map((service) => ({
-      name: service.name,
-      entries: [...scopeNames(service)].reduce(
-        (sum, scope) => sum + (scopes.get(identities.scope(scope)) ?? 0),
-        0,
-      ),
-      ...between.of('services', identities.service(service.name)),
-    }))
+    for (const service of config().services)
+      yield {
+        name: service.name,
+        entries: [...scopeNames(service)].reduce(
+          (sum, scope) => sum + (scopes.get(identities.scope(scope)) ?? 0),
+          0,
+        ),
+        ...between.of('services', identities.service(service.name)),
+      }
   }
 
   #containers(between: Between, sort: Sort, limit: number): Rates['containers'] {
     const { config, identities, stateOf } = this.#options
     const state = stateOf()
-    const names = new Set(config().services.flatMap(({ containers }) => containers.map(({ name }) => name)))
-    const all = [...names].map((name) => ({
-      name,
-      state: state(name),
-      ...between.of('containers', identities.container(name)),
-    }))
-    const sum = all.reduce((packets, container) => packets + container.in.packets, 0)
-    const shared: ContainerRates[] = all.map((container) => ({
-      ...container,
-      share: sum === 0 ? 0 : container.in.packets / sum,
-    }))
     const states = { ready: 0, draining: 0, down: 0 }
-    for (const container of all) states[container.state]++
-    return { states, ...firstOf(shared, sort, limit) }
+    let packets = 0
+    function* measured(): Generator<Omit<ContainerRates, 'share'>> {
+      for (const [id, { name }] of eachContainer(config(), identities)) {
+        const container = { name, state: state(name), ...between.of('containers', id) }
+        states[container.state]++
+        packets += container.in.packets
+        yield container
+      }
+    }
+    const { count, shown } = firstOf(measured(), sort, limit)
+    const shareOf = (own: number) => (packets === 0 ? 0 : own / packets)
+    return {
+      states,
+      count,
+      shown: shown.map((container) => ({ ...container, share: shareOf(container.in.packets) })),
+    }
   }
 
   #sources(limit: number): Rates['sources'] {

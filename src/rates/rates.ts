@@ -85,11 +85,7 @@ interface Shown<Item> {
 }
 
 /** The first `limit` in an order; the same order again for the same rates, so that rows do not dance. */
-export function firstOf<Item extends Ordered>(
-  items: readonly Item[],
-  sort: Sort,
-  limit: number,
-): Shown<Item> {
+export function firstOf<Item extends Ordered>(items: Iterable<Item>, sort: Sort, limit: number): Shown<Item> {
   const sum = (item: Item, count: keyof Traffic) => item.in[count] + item.out[count]
   const byName = (a: Item, b: Item) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
   const amountOf = {
@@ -98,6 +94,16 @@ export function firstOf<Item extends Ordered>(
     entries: (item: Item) => item.entries ?? sum(item, 'packets'),
     name: () => 0,
   }[sort]
-  const sorted = items.toSorted((a, b) => amountOf(b) - amountOf(a) || byName(a, b))
-  return { count: items.length, shown: sorted.slice(0, limit) }
+  const order = (a: Item, b: Item) => amountOf(b) - amountOf(a) || byName(a, b)
+  let count = 0
+  let shown: Item[] = []
+  let last: Item | undefined
+  for (const item of items) {
+    count++
+    if (last !== undefined && order(item, last) >= 0) continue
+    if (shown.push(item) < 2 * limit) continue
+    shown = shown.sort(order).slice(0, limit)
+    last = shown[limit - 1]
+  }
+  return { count, shown: shown.sort(order).slice(0, limit) }
 }

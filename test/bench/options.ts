@@ -19,8 +19,6 @@ export interface Options {
   readonly table: boolean
   readonly rounds: number
   readonly seconds: number
-  /** Whether it only shows that it runs, and leaves what was measured alone. */
-  readonly quick: boolean
   /** Whether a missed target makes the run fail. */
   readonly check: boolean
   /** The README's figures instead of a run. */
@@ -45,12 +43,11 @@ export const USAGE = `npm run bench -- [OPTIONS]
                     (default: ${names(DEFAULT_LEGS)})
   --rounds N        how often each is measured (default: 5)
   --seconds N       how long each time (default: 1)
-  --quick           one round of one second: whether it runs, not how fast; written as quick.*
+  --quick           one round of one second: whether it runs, not how fast
   --check           exit 1 when a target is missed
-  --readme          measures nothing: the latest becomes what README.md and its chart show
+  --readme          measures nothing: the latest run becomes what README.md and its chart show
 
-What was measured latest is in test/bench/results, as JSON, Markdown and SVG, after each load what there is until then. What a
-run does not measure stays as an earlier one left it, and is said to be of that.
+The latest run is in test/bench/results, as JSON, Markdown and SVG, after each load what there is until then.
 `
 
 /** Throws naming the option, its value and what was expected. */
@@ -81,7 +78,6 @@ export function parseOptions(argv: readonly string[]): Options {
     table: only?.includes(TABLE) ?? true,
     rounds: positive('--rounds', values.rounds) ?? rounds,
     seconds: positive('--seconds', values.seconds) ?? seconds,
-    quick: values.quick,
     check: values.check,
     readme: values.readme,
     help: values.help,

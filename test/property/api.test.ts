@@ -82,7 +82,8 @@ before(async () => {
     watch: { capture: refuse, trace: refuse },
     drops: reportOf(() => [exampleRefusal('drop fragment', 3)]),
     containers: {
-      list: (names) => list.standings(config).filter(({ container }) => names?.includes(container) ?? true),
+      list: (names) =>
+        [...list.standings(config)].filter(({ container }) => names?.includes(container) ?? true),
       drain: (names, deadlineMs) => list.drain(places, names, deadlineMs),
       undrain: (names) => list.undrain(places, names),
       weigh: (names, weight) => list.weigh(places, names, weight),

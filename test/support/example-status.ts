@@ -23,7 +23,7 @@ export function exampleStatus(): Status {
   const known = codeOf('forward', 'known')
   const traffic = { packets: 3, bytes: 180 }
   const none = { packets: 0, bytes: 0 }
-  return buildStatus({
+  const status = buildStatus({
     version: '0.1.0',
     pid: 7,
     upSeconds: 60,
@@ -45,7 +45,6 @@ export function exampleStatus(): Status {
       bridgeWrites: 3,
       bridgeWriteErrors: 0,
       tunWrites: 0,
-      joined: 0,
       neighboursResolved: 1,
       neighboursWanted: 2,
       queues: 1,
@@ -56,4 +55,5 @@ export function exampleStatus(): Status {
     sources: [],
     problems: [],
   })
+  return { ...status, services: [...status.services], containers: [...status.containers] }
 }

@@ -31,7 +31,8 @@ const serve = async () => {
   api = await serveSource(path, {
     status: exampleStatus,
     containers: {
-      list: (names) => list.standings(EXAMPLE).filter(({ container }) => names?.includes(container) ?? true),
+      list: (names) =>
+        [...list.standings(EXAMPLE)].filter(({ container }) => names?.includes(container) ?? true),
       drain: (names, deadlineMs) => list.drain(places, names, deadlineMs),
       undrain: (names) => list.undrain(places, names),
       weigh: (names, weight) => list.weigh(places, names, weight),

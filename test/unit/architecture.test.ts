@@ -20,6 +20,7 @@ const TYPESCRIPT: Allowed = {
   discovery: ['address', 'config', 'containers', 'errors'],
   containers: ['address', 'config', 'difference', 'errors'],
   scope: ['address', 'config', 'pipeline'],
+  'each-container': ['config', 'pipeline'],
   compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'prefix-table', 'scope', 'table'],
   entries: ['address', 'config', 'errors', 'pins', 'pipeline', 'scope', 'table'],
   pins: ['address', 'config', 'difference', 'errors'],

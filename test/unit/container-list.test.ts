@@ -49,7 +49,7 @@ function openList() {
 }
 
 const standing = (list: ContainerList, name: string) =>
-  list.standings(ABC).find(({ container }) => container === name)!
+  [...list.standings(ABC)].find(({ container }) => container === name)!
 
 const stateOf = (list: ContainerList, name: string) => list.conditions().get(name)?.state ?? 'ready'
 

@@ -5,7 +5,7 @@ import test from 'node:test'
 import type { Status } from '../../src/api/status.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { formatMetric } from '../../src/metrics/exposition.ts'
-import { formatMetrics } from '../../src/metrics/metrics.ts'
+import { formatMetrics, type Measured } from '../../src/metrics/metrics.ts'
 import { serveMetrics } from '../../src/metrics/server.ts'
 import { readMetrics } from '../support/metrics.ts'
 
@@ -31,7 +31,6 @@ function exampleStatus(services = 1, containers = 1): Status {
       bridgeWrites: 3,
       bridgeWriteErrors: 4,
       tunWrites: 5,
-      joined: 7,
       neighboursResolved: 6,
       neighboursWanted: 8,
       queues: 1,
@@ -69,6 +68,12 @@ function exampleStatus(services = 1, containers = 1): Status {
   }
 }
 
+const measured = (status: Status): Measured => ({
+  status,
+  services: status.services.length,
+  containers: { ready: 0, draining: status.containers.length, down: 0 },
+})
+
 test('a label may hold anything: quotes, backslashes and line ends are escaped', () => {
   const name = 'a"b\\c\nd}é'
   const text = formatMetric('onehop_x', 'gauge', 'What it is.', [[{ name, other: '' }, 2]])
@@ -78,7 +83,7 @@ test('a label may hold anything: quotes, backslashes and line ends are escaped',
 })
 
 test('what the status says is in the metrics, each under its labels', () => {
-  const metrics = readMetrics(formatMetrics(exampleStatus(), USAGE))
+  const metrics = readMetrics(formatMetrics(measured(exampleStatus()), USAGE))
   const expected = {
     onehop_received_packets_total: 3,
     'onehop_packets_total{verdict="forward",reason="known"}': 3,
@@ -113,9 +118,9 @@ test('what the status says is in the metrics, each under its labels', () => {
 
 test('a host full of services and containers: series are bounded, and written in less than 200 ms of processor time', () => {
   const status = exampleStatus(12_000, 5_000)
-  formatMetrics(status, USAGE)
+  formatMetrics(measured(status), USAGE)
   const before = process.cpuUsage()
-  const text = formatMetrics(status, USAGE)
+  const text = formatMetrics(measured(status), USAGE)
   const { user, system } = process.cpuUsage(before)
   const ms = (user + system) / 1000
   const metrics = readMetrics(text)
@@ -132,7 +137,7 @@ test('a host full of services and containers: series are bounded, and written in
 
 test('only GET /metrics is answered, on the address that was asked for', async (t) => {
   const port = await freePort()
-  const server = await serveMetrics({ host: '127.0.0.1', port }, () => exampleStatus())
+  const server = await serveMetrics({ host: '127.0.0.1', port }, () => measured(exampleStatus()))
   t.after(() => server.close())
   const url = `http://127.0.0.1:${port}`
   const answer = await fetch(`${url}/metrics`)
@@ -141,7 +146,7 @@ test('only GET /metrics is answered, on the address that was asked for', async (
   assert.equal((await fetch(`${url}/v1/status`)).status, 404)
   assert.equal((await fetch(`${url}/metrics`, { method: 'POST', body: 'x'.repeat(10_000) })).status, 413)
   await assert.rejects(
-    serveMetrics({ host: '127.0.0.1', port }, () => exampleStatus()),
+    serveMetrics({ host: '127.0.0.1', port }, () => measured(exampleStatus())),
     { code: 'E_SYSTEM', message: `metrics: listen 127.0.0.1 port ${port}: EADDRINUSE` },
   )
 })

@@ -91,3 +91,21 @@ test('the first of all, and the same order again for the same rates', () => {
   assert.equal(names('packets', 1), 'b')
   assert.equal(firstOf(items, 'name', 1).count, 3)
 })
+
+test('the first of ten thousand are those of the whole order', () => {
+  const word = words(11)
+  const items = Array.from({ length: 10_000 }, (_, i) => {
+    const [packets, bytes] = [word() >>> 24, word() >>> 20]
+    return { name: `${word()}-${i}`, in: { packets, bytes: 0 }, out: { packets: 1, bytes } }
+  })
+  const sumOf = {
+    packets: ({ in: to, out }: (typeof items)[0]) => to.packets + out.packets,
+    bytes: ({ in: to, out }: (typeof items)[0]) => to.bytes + out.bytes,
+    name: () => 0,
+  }
+  for (const sort of ['packets', 'bytes', 'name'] as const) {
+    const sorted = items.toSorted((a, b) => sumOf[sort](b) - sumOf[sort](a) || (a.name < b.name ? -1 : 1))
+    for (const limit of [1, 7, 1_000, 20_000])
+      assert.deepEqual(firstOf(items, sort, limit), { count: items.length, shown: sorted.slice(0, limit) })
+  }
+})

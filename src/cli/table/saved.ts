@@ -24,7 +24,7 @@ export async function readSavedTable(
   if (file === undefined) return { rows: makeRows(0), clock: { nowSeconds: () => 0, zeroMs: () => now } }
   const { rows, names, zeroMs } = await readEntries(
     file,
-    scopeTexts(config, identities),
+    [...scopeTexts(config)],
     context,
     'expected the table of that config',
   )
