@@ -61,6 +61,7 @@
         "src/io/tun.cc",
         "src/io/packet_socket.cc",
         "src/io/echo_socket.cc",
+        "src/io/file_lock.cc",
         "src/io/netlink.cc",
         "src/io/rtnetlink.cc",
         "src/io/neighbour_table.cc",

@@ -8,9 +8,9 @@ import { Signals, STOP_FOR_ANOTHER } from './daemon/signals.ts'
 import { loadAddon } from './dataplane/addon.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
 import { messageOf } from './errors.ts'
-import { Handover } from './handover/handover.ts'
+import { clearHandover, Handover } from './handover/handover.ts'
 import { loadKey } from './key.ts'
-import { lockTun } from './lock.ts'
+import { lockStore, lockTun } from './lock.ts'
 import { flushLog, openLog } from './log.ts'
 import { serveMetrics } from './metrics/server.ts'
 import { networkIntent, takeDown, uplinksOf } from './network/network.ts'
@@ -62,10 +62,12 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 
 /** The TUN stands before its threads start, and they end before it goes; clients' packets wait in it meanwhile. */
 async function start(options: DaemonOptions, log: Logger, opened: Opened): Promise<Serving> {
-  const { config, socketPath, runDir, stateDir, routes } = options
+  const { config, socketPath, runDir, stateDir, storePath, routes } = options
   const { tun } = config.interfaces
   const lock = await lockTun(tun)
   opened.onClose(() => lock.release())
+  const storeLock = storePath && lockStore(storePath, loadAddon().tryLock)
+  if (storeLock) opened.onClose(() => storeLock.release())
 
   const handover = config.dataplane.fastpath === 'off' ? undefined : openHandover({ runDir, tun }, log)
   opened.onClose(() => opened.isLeft || handover?.close())
@@ -84,7 +86,8 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
     ...{ tun, bridges: serving.bridges, uplinks, ...config.dataplane },
     ...{ handover: handover?.folder, known },
   })
-  handover?.settle()
+  if (handover === undefined) clearHandover({ runDir, tun })
+  else handover.settle()
   const { problem, handoverProblem } = dataPlane.io().fastpath
   if (problem !== undefined) log.warn({ problem }, 'no fast path: all packets pass the daemon')
   if (handoverProblem !== undefined) log.warn({ problem: handoverProblem }, NOTHING_LEFT)

@@ -99,8 +99,14 @@ async function clearFastPath({ tun, runDir }: DownOptions): Promise<void> {
   const { loadAddon } = await loadModule('../dataplane/addon.ts')
   const addon = tryLoad(loadAddon as () => Addon)
   addon?.clearFastPath(tun)
-  const { clearHandover } = await loadModule('../handover/handover.ts')
-  ;(clearHandover as (whose: { readonly runDir: string; readonly tun: string }) => void)({ runDir, tun })
+  const { clearHandover, unmountUnused } = (await loadModule('../handover/handover.ts')) as HandoverModule
+  clearHandover({ runDir, tun })
+  unmountUnused(runDir)
+}
+
+type HandoverModule = {
+  clearHandover(whose: { readonly runDir: string; readonly tun: string }): void
+  unmountUnused(runDir: string): void
 }
 
 function tryLoad(loadAddon: () => Addon): Addon | undefined {

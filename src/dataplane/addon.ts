@@ -32,6 +32,8 @@ export interface Addon {
   isConfined(capabilities: readonly number[]): boolean
   /** Gives up all other capabilities and runs `argv` in the place of this process; returns only by throwing. */
   confine(capabilities: readonly number[], argv: readonly string[]): never
+  /** Locks an open file for as long as it is open (flock(2)); false: somebody else has. */
+  tryLock(file: number): boolean
   /** `[verdict, reason]` by code. */
   readonly reasons: readonly (readonly [verdict: string, reason: string])[]
 }

@@ -95,7 +95,12 @@ export function clearHandover(whose: Whose): void {
   const place = placeIn(fileSystem, runDir, tun)
   for (const folder of foldersIn(place)) rmSync(namesPath(whose, folder), { force: true })
   rmSync(place, { recursive: true, force: true })
-  if (!foldersIn(fileSystem).some(isPlace)) unmountOwn(runDir)
+}
+
+/** The file system that a daemon mounted, when no daemon's is left in it. */
+export function unmountUnused(runDir: string): void {
+  const fileSystem = bpfFileSystem(runDir)
+  if (fileSystem !== undefined && !foldersIn(fileSystem).some(isPlace)) unmountOwn(runDir)
 }
 
 function foldersIn(path: string): readonly string[] {

@@ -75,6 +75,8 @@ for (const { name, url, service, client } of FAMILIES)
 interface Change {
   readonly title: string
   readonly settings?: Readonly<Record<string, unknown>>
+  /** Before its packets come. */
+  prepare?(daemon: Daemon): Promise<void>
   act(lab: Lab, daemon: Daemon, old: Container): Promise<number>
 }
 
@@ -83,6 +85,19 @@ async function timeLogged(daemon: Daemon, msg: string): Promise<number> {
   const isIt = (record: LogRecord) => record.msg === msg
   await daemon.untilLogged(isIt, msg)
   return Number(daemon.log.find(isIt)!.time) / 1_000
+}
+
+/** A verb of the table's about the client, in the service. */
+async function tellTable(daemon: Daemon, verb: string, ...more: readonly string[]): Promise<void> {
+  for (const { client } of FAMILIES) {
+    const { code, stderr } = await daemon.ask('table', verb, client(1), ...more, '--service', 'web')
+    assert.equal(code, 0, stderr)
+  }
+}
+
+async function forget(daemon: Daemon, ...which: readonly string[]): Promise<void> {
+  const { code, stderr } = await daemon.ask('table', 'forget', ...which)
+  assert.equal(code, 0, stderr)
 }
 
 async function reload(daemon: Daemon, config: unknown): Promise<number> {
@@ -118,12 +133,33 @@ const CHANGES: readonly Change[] = [
   {
     title: "an operator's pin",
     async act(lab, daemon, old) {
-      const container = lab.containers.find((other) => other !== old)!.name
-      for (const { client } of FAMILIES) {
-        const service = lab.config().services[0]!.name
-        const { code, stderr } = await daemon.ask('table', 'pin', client(1), container, '--service', service)
-        assert.equal(code, 0, stderr)
-      }
+      await tellTable(daemon, 'pin', lab.containers.find((other) => other !== old)!.name)
+      return Date.now() / 1_000
+    },
+  },
+  {
+    title: "the end of an operator's pin",
+    settings: { pins: FAMILIES.map(({ client }) => ({ source: client(1), container: 'c1' })) },
+    prepare: (daemon) => tellTable(daemon, 'pin', 'c2'),
+    async act(_lab, daemon, old) {
+      assert.equal(old.name, 'c2')
+      await tellTable(daemon, 'unpin')
+      return Date.now() / 1_000
+    },
+  },
+  {
+    title: 'its entry was forgotten',
+    settings: { algorithm: 'weighted-round-robin' },
+    async act(_lab, daemon) {
+      for (const { client } of FAMILIES) await forget(daemon, '--prefix', client(1))
+      return Date.now() / 1_000
+    },
+  },
+  {
+    title: 'the whole table was forgotten',
+    settings: { algorithm: 'weighted-round-robin' },
+    async act(_lab, daemon) {
+      await forget(daemon, '--all')
       return Date.now() / 1_000
     },
   },
@@ -145,7 +181,7 @@ const CHANGES: readonly Change[] = [
 const GRACE_SECONDS = 0.01
 const STREAM = join(import.meta.dirname, '..', 'support', 'servers', 'stream.py')
 
-for (const { title, settings = {}, act } of CHANGES)
+for (const { title, settings = {}, prepare, act } of CHANGES)
   for (const family of FAMILIES)
     test(
       `${family.name}: after ${title}, no packet of a stream reaches the old one`,
@@ -154,6 +190,7 @@ for (const { title, settings = {}, act } of CHANGES)
         const { services, ...rest } = lab.config()
         const config = { ...rest, ...REQUIRED, services: [{ ...services[0]!, ...settings }] }
         const daemon = await lab.startDaemon({ config })
+        await prepare?.(daemon)
         const from = client(1)
         const captures = await Promise.all(
           lab.containers.map(({ namespace }) => lab.capture(namespace, 'eth0', 'udp dst port 5353')),
@@ -250,6 +287,31 @@ test(
     await untilSettled(daemon, request)
     const { fastpath } = (await daemon.status<Status>()).io
     assert.deepEqual([fastpath.uplinks, fastpath.ports], [1, lab.containers.length])
+    await daemon.stop()
+  }),
+)
+
+/** When the table saw its source last, of what `table get --json` prints. */
+const seenSecondsOf = (text: string): number => Date.parse(JSON.parse(text).entries[0].seen) / 1_000
+
+test(
+  'who is busy in the kernel alone is not taken for idle by the table',
+  inLab(async (lab, agent) => {
+    const { services, ...rest } = lab.config()
+    const [web] = services
+    const config = { ...rest, ...REQUIRED, services: [{ ...web!, affinity: { idle: '2m' } }] }
+    const daemon = await lab.startDaemon({ config })
+    const from = clientAddress(1)
+    await untilSettled(daemon, () => agent.get(`http://${PUBLIC}/`, { from }))
+    const slow = (await daemon.status<Status>()).io.bridgeWrites
+    const { stdout: before } = await daemon.ask('table', 'get', from, '--json')
+    const start = performance.now()
+    while (performance.now() - start < 6_000) await agent.get(`http://${PUBLIC}/`, { from })
+    await untilTrue(async () => {
+      const { stdout } = await daemon.ask('table', 'get', from, '--json')
+      return seenSecondsOf(stdout) >= seenSecondsOf(before) + 5
+    }, 'the entry was seen later')
+    assert.equal((await daemon.status<Status>()).io.bridgeWrites, slow)
     await daemon.stop()
   }),
 )

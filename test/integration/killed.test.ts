@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import type { Status } from '../../src/api/status.ts'
 import { Crowd, type Phase } from '../support/lab/crowd.ts'
-import type { Daemon } from '../support/lab/daemon.ts'
+import { type Daemon, onehopCommand } from '../support/lab/daemon.ts'
 import { hostState } from '../support/lab/host-state.ts'
 import { untilTrue } from '../support/lab/until.ts'
-import { type Lab, withLab } from '../support/lab.ts'
+import { type Container, clientAddress, type Lab, PUBLIC, withLab } from '../support/lab.ts'
 
 const CLIENTS = 1_000
 const INTERVAL_SECONDS = 0.5
@@ -140,4 +140,102 @@ test("a killed daemon's addresses are still found on their link, by clients who 
       (await ask()).map(({ status }) => status),
       [200, 200],
     )
+  }))
+
+const FILTERS = `for link in $(ls /sys/class/net); do tc filter show dev $link ingress; done`
+
+/** What a daemon with the fast path leaves when it is killed, and who comes then. */
+const withLeftovers = (use: (lab: Lab, folder: string, clean: string) => Promise<void>) => () =>
+  withLab({}, async (lab) => {
+    const clean = await hostState(lab.host)
+    const folder = lab.path('killed')
+    const agent = await lab.client.agent()
+    const daemon = lab.launchDaemon(
+      { config: { ...lab.config(), dataplane: { fastpath: 'require' } } },
+      folder,
+    )
+    await daemon.untilReady()
+    await agent.get(`http://${PUBLIC}/`)
+    await daemon.stop('SIGKILL')
+    assert.match(await lab.host.script(FILTERS), /bpf/)
+    assert.match(await lab.host.script(`cd ${folder}/run; ls . bpf`), /\.names\n(.|\n)*\nonehop-/)
+    await use(lab, folder, clean)
+  })
+
+test(
+  'a daemon without the fast path takes away what one that was killed left of it',
+  withLeftovers(async (lab, folder, clean) => {
+    const daemon = lab.launchDaemon({ config: { ...lab.config(), dataplane: { fastpath: 'off' } } }, folder)
+    await daemon.untilReady()
+    assert.equal(await lab.host.script(FILTERS), '')
+    assert.doesNotMatch(await lab.host.script(`cd ${folder}/run; ls . bpf`), /\.names|onehop-/)
+    const agent = await lab.client.agent()
+    assert.equal((await agent.get(`http://${PUBLIC}/`)).status, 200)
+    await daemon.stop()
+    assert.equal(await hostState(lab.host), clean)
+  }),
+)
+
+test(
+  '`routes down` takes it away, and the file system that was mounted for it',
+  withLeftovers(async (lab, folder, clean) => {
+    assert.match(await lab.host.script('cat /proc/mounts'), new RegExp(`${folder}/run/bpf bpf`))
+    await lab.host.run([...onehopCommand(), 'routes', 'down', '--run-dir', `${folder}/run`])
+    assert.equal(await lab.host.script(FILTERS), '')
+    assert.doesNotMatch(await lab.host.script(`cat /proc/mounts; ls ${folder}/run`), /run.bpf|\.names/)
+    assert.equal(await hostState(lab.host), clean)
+  }),
+)
+
+test(
+  'what another version pinned is not read, and goes',
+  withLeftovers(async (lab, folder, clean) => {
+    // Folders of a bpf file system are named by the layout of what is in them.
+    await lab.host.script(`
+cd ${folder}/run/bpf/onehop-*; own=$(ls)
+mv $own 000000000000-\${own#*-}
+cd ${folder}/run; mv *.names onehop0.000000000000-\${own#*-}.names`)
+    const daemon = lab.launchDaemon(
+      { config: { ...lab.config(), dataplane: { fastpath: 'require' } } },
+      folder,
+    )
+    await daemon.untilReady()
+    assert.ok(!daemon.log.some(({ msg }) => msg === 'took over the fast path'))
+    assert.doesNotMatch(await lab.host.script(`ls ${folder}/run ${folder}/run/bpf/*`), /000000000000/)
+    const agent = await lab.client.agent()
+    assert.equal((await agent.get(`http://${PUBLIC}/`)).status, 200)
+    await daemon.stop()
+    assert.equal(await hostState(lab.host), clean)
+  }),
+)
+
+test('whom the new config sends elsewhere goes there from the moment the next one is ready', () =>
+  withLab({}, async (lab) => {
+    const agent = await lab.client.agent()
+    const folder = lab.path('killed')
+    const from = clientAddress(1)
+    const launch = async (containers: readonly Container[]) => {
+      const config = { ...lab.config(containers), dataplane: { fastpath: 'require' } }
+      const daemon = lab.launchDaemon({ config }, folder)
+      await daemon.untilReady()
+      return daemon
+    }
+    const first = await launch(lab.containers)
+    const ask = () => agent.who(`http://${PUBLIC}/`, { from })
+    const { container } = await ask()
+    await untilTrue(async () => {
+      await ask()
+      return (await first.status<Status>()).io.fastpath.sources > 0
+    }, 'the fast path knows it')
+    await first.stop('SIGKILL')
+    assert.equal((await ask()).container, container)
+    const others = lab.containers.filter(({ name }) => name !== container)
+    const second = await launch(others)
+    const old = lab.containers.find(({ name }) => name === container)!
+    const asked = old.log.length
+    for (let n = 0; n < 10; n++) assert.notEqual((await ask()).container, container)
+    assert.equal(old.log.length, asked)
+    const taken = second.log.find(({ msg }) => msg === 'took over the fast path')
+    assert.equal(taken?.dropped, 1)
+    await second.stop()
   }))

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import test, { after } from 'node:test'
-import type { DaemonOptions } from '../support/lab/daemon.ts'
+import { type DaemonOptions, onehopCommand } from '../support/lab/daemon.ts'
 import { hostState } from '../support/lab/host-state.ts'
 import { BRIDGE, Lab, PUBLIC } from '../support/lab.ts'
 
@@ -126,8 +126,26 @@ test('refuses to be a second daemon for the same TUN, and leaves the first one a
   const second = lab.launchDaemon({ config: good })
   const { code } = await second.running.exited
   assert.equal(code, 1)
-  assert.match(second.running.stdout + second.running.stderr, /onehop0/)
+  assert.match(second.running.stderr, new RegExp(`onehop0: another daemon, with pid ${first.running.pid},`))
   assert.equal(await hostState(lab.host), before)
+  const agent = await lab.client.agent()
+  assert.equal((await agent.get(`http://${PUBLIC}/`)).status, 200)
+  await first.stop()
+})
+
+test('refuses to be a second daemon that keeps its table where another does, in another network namespace', async () => {
+  const store = lab.path('common.store')
+  const first = await lab.startDaemon({ config: good, flags: ['--store', store] })
+  const argv = [...onehopCommand(), 'run', '--config', first.configFile, '--store', store, '--no-routes']
+  const { code, stderr } = await lab.client.attempt([
+    ...argv,
+    ...['--run-dir', lab.path('other'), '--state-dir', lab.path('other')],
+  ])
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    new RegExp(`common.store: another daemon, with pid ${first.running.pid}, keeps its table`),
+  )
   const agent = await lab.client.agent()
   assert.equal((await agent.get(`http://${PUBLIC}/`)).status, 200)
   await first.stop()

@@ -11,6 +11,7 @@
 #include "results.h"
 #include "../fastpath/fast_path.h"
 #include "../io/confinement.h"
+#include "../io/file_lock.h"
 
 namespace onehop::addon {
 
@@ -57,6 +58,13 @@ void confine(const Napi::CallbackInfo& info) {
   guarded(info, [&] { onehop::confine(capabilities(info[0]), arguments); });
 }
 
+// tryLock(file: number) → boolean
+Napi::Value try_lock(const Napi::CallbackInfo& info) {
+  const auto file = number<uint16_t>(info[0], "file");
+  const bool is = guarded(info, [&] { return onehop::try_lock(file); });
+  return Napi::Boolean::New(info.Env(), is);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Engine"] = EngineObject::define(env);
   exports["EchoSocket"] = EchoSocketObject::define(env);
@@ -66,6 +74,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["fastPathLayout"] = FastPath::layout();
   exports["isConfined"] = Napi::Function::New<is_confined>(env, "isConfined");
   exports["confine"] = Napi::Function::New<confine>(env, "confine");
+  exports["tryLock"] = Napi::Function::New<try_lock>(env, "tryLock");
   exports["reasons"] = reasons_by_code(env);
   return exports;
 }
