@@ -13,7 +13,7 @@ import type { Entry, Origin } from './table.ts'
  * | 5 | container, and in the two highest bits the position in ORIGINS |
  * | 6, 7 | since and seen: seconds, negative before the clock's zero |
  * | 8 | packets |
- * | 9 | 1 for an entry that is gone: nothing else but its key is valid |
+ * | 9 | 0; of a change, where the source was before (0: it had no entry), and in the two lowest bits whether there is no entry any more, because it was idle or otherwise: nothing else but its key is valid then |
  * | 10, 11 | bytes, the low word first |
  */
 export type Rows = Uint32Array
@@ -22,6 +22,9 @@ export const ROW_WORDS = 12
 export const ROW_BYTES = ROW_WORDS * 4
 const ORIGINS: readonly Origin[] = ['pinned', 'assigned', 'restored']
 const CONTAINER_BITS = 30
+const GONE = 1
+const IDLE = 2
+const FORMER_SHIFT = 2
 /** What word 5 holds of the origin of a restored entry. */
 export const RESTORED = ORIGINS.indexOf('restored') * 2 ** CONTAINER_BITS
 
@@ -33,7 +36,13 @@ export const makeRows = (count: number): Rows => new Uint32Array(count * ROW_WOR
 export const sliceRows = (rows: Rows, start: number, end: number): Rows =>
   rows.subarray(start * ROW_WORDS, end * ROW_WORDS)
 
-export const isGone = (rows: Rows, row: number): boolean => rows[row * ROW_WORDS + 9] === 1
+export const isGone = (rows: Rows, row: number): boolean => (rows[row * ROW_WORDS + 9]! & GONE) !== 0
+
+/** Of one that is gone: nobody said so. */
+export const wasIdle = (rows: Rows, row: number): boolean => (rows[row * ROW_WORDS + 9]! & IDLE) !== 0
+
+/** Of a change: the container before, 0 for none. */
+export const formerOf = (rows: Rows, row: number): number => rows[row * ROW_WORDS + 9]! >>> FORMER_SHIFT
 
 export const scopeOf = (rows: Rows, row: number): number => rows[row * ROW_WORDS + 4]! >>> 1
 
@@ -85,23 +94,24 @@ export const entryOf = (rows: Rows, row: number): SourceKey & Entry => ({
   bytes: bytesOf(rows, row),
 })
 
-export function writeEntry(rows: Rows, row: number, entry: SourceKey & Entry): void {
+/** `former`: of a change. */
+export function writeEntry(rows: Rows, row: number, entry: SourceKey & Entry, former = 0): void {
   const at = row * ROW_WORDS
   writeKey(rows, row, entry)
   rows[at + 5] = entry.container | (ORIGINS.indexOf(entry.origin) << CONTAINER_BITS)
   rows[at + 6] = entry.sinceSeconds
   rows[at + 7] = entry.seenSeconds
   rows[at + 8] = entry.packets
-  rows[at + 9] = 0
+  rows[at + 9] = former * 2 ** FORMER_SHIFT
   rows[at + 10] = entry.bytes
   rows[at + 11] = entry.bytes / 2 ** 32
 }
 
-/** A row that says that the key has no entry any more. */
-export function writeGone(rows: Rows, row: number, key: SourceKey): void {
+/** A row that says that the key has no entry any more; or, without a former container, that asks for one. */
+export function writeGone(rows: Rows, row: number, key: SourceKey, former = 0, isIdle = false): void {
   writeKey(rows, row, key)
   rows.fill(0, row * ROW_WORDS + 5, (row + 1) * ROW_WORDS)
-  rows[row * ROW_WORDS + 9] = 1
+  rows[row * ROW_WORDS + 9] = former * 2 ** FORMER_SHIFT + (isIdle ? IDLE : 0) + GONE
 }
 
 function writeKey(rows: Rows, row: number, { scope, source }: SourceKey): void {

@@ -114,7 +114,7 @@ export class DistributionTable {
     const before = this.#size
     for (const [scope, entries] of this.#scopes) {
       const idle = idleOf(scope)
-      for (const [source, entry] of entries) if (isIdle(entry, now, idle)) this.#drop({ scope, source })
+      for (const [source, entry] of entries) if (isIdle(entry, now, idle)) this.#drop({ scope, source }, true)
     }
     this.counters.expired += before - this.#size
     return before - this.#size
@@ -158,7 +158,7 @@ export class DistributionTable {
   /** Removes the entries of the rows' keys. Returns how many there were. */
   forget(rows: Rows): number {
     const before = this.#size
-    for (let row = 0; row < rowCount(rows); row++) this.#drop(entryOf(rows, row))
+    for (let row = 0; row < rowCount(rows); row++) this.#drop(entryOf(rows, row), false)
     return before - this.#size
   }
 
@@ -191,17 +191,18 @@ export class DistributionTable {
   }
 
   #keep(key: SourceKey, entry: Entry, container: number, origin: Origin, packet: Packet, now: number): void {
-    const isMoved = entry.container !== container
+    const former = entry.container
+    const isMoved = former !== container
     const isChanged = isMoved || entry.origin !== origin
     if (isMoved) {
       this.counters.moved++
-      this.#count(entry.container, -1)
+      this.#count(former, -1)
       this.#count(container, 1)
     }
     entry.container = container
     entry.origin = origin
     entry.seenSeconds = now
-    if (isChanged) this.#changed(key, entry)
+    if (isChanged) this.#changed(key, entry, former)
     entry.packets = Math.min(entry.packets + 1, MOST_PACKETS)
     entry.bytes += packet.length
   }
@@ -240,10 +241,10 @@ export class DistributionTable {
     else this.#count(earlier.container, -1)
     this.#count(entry.container, 1)
     entries.set(key.source, entry)
-    this.#changed(key, entry)
+    this.#changed(key, entry, earlier?.container)
   }
 
-  #drop(key: SourceKey): void {
+  #drop(key: SourceKey, wasIdle: boolean): void {
     const entries = this.#scopes.get(key.scope)
     const entry = entries?.get(key.source)
     if (entries === undefined || entry === undefined) return
@@ -251,15 +252,15 @@ export class DistributionTable {
     this.#count(entry.container, -1)
     this.#size--
     if (entries.size === 0) this.#scopes.delete(key.scope)
-    this.#changes.add((rows, row) => writeGone(rows, row, key))
+    this.#changes.add((rows, row) => writeGone(rows, row, key, entry.container, wasIdle))
   }
 
   #count(container: number, change: 1 | -1): void {
     this.#sources.set(container, this.sourcesOn(container) + change)
   }
 
-  #changed({ scope, source }: SourceKey, entry: Entry): void {
-    this.#changes.add((rows, row) => writeEntry(rows, row, { scope, source, ...entry }))
+  #changed({ scope, source }: SourceKey, entry: Entry, former: number | undefined): void {
+    this.#changes.add((rows, row) => writeEntry(rows, row, { scope, source, ...entry }, former))
   }
 }
 

@@ -6,11 +6,13 @@ import {
   bytesOf,
   entriesIn,
   entryOf,
+  formerOf,
   isGone,
   makeRows,
   type Rows,
   rowCount,
   sourceOf,
+  wasIdle,
   writeEntry,
 } from '../../src/table/rows.ts'
 import type { SourceKey } from '../../src/table/source.ts'
@@ -243,13 +245,33 @@ for (const [name, create] of ENGINES)
       const told = [0, 1, 2].map((row) => [
         sourceOf(rows, row),
         isGone(rows, row) || entryOf(rows, row).container,
+        formerOf(rows, row),
       ])
+      const other = went === 1 ? 2 : 1
       assert.deepEqual(told, [
-        [CLIENT, went],
-        [CLIENT, went === 1 ? 2 : 1],
-        [CLIENT, true],
+        [CLIENT, went, 0],
+        [CLIENT, other, went],
+        [CLIENT, true, other],
       ])
+      assert.equal(wasIdle(rows, 2), true)
       assert.deepEqual(engine.changes(3, 10), { next: 3, rows: makeRows(0), isLost: false })
+    })
+
+    test('tells where a source was that is put elsewhere or forgotten', () => {
+      const engine = open(create)
+      engine.put(rowsOf({ ...ENTRY, container: 1 }), false)
+      engine.put(rowsOf(ENTRY), false)
+      engine.forget(rowsOf(ENTRY))
+      const { rows } = engine.changes(0, 10)
+      assert.deepEqual(
+        [0, 1, 2].map((row) => [formerOf(rows, row), isGone(rows, row), wasIdle(rows, row)]),
+        [
+          [0, false, false],
+          [1, false, false],
+          [2, true, false],
+        ],
+      )
+      assert.equal(rowCount(engine.find(rows)), 0)
     })
 
     test('tells each reader, at its own pace', () => {

@@ -119,12 +119,13 @@ bool Entries::move(const SourceKey& key, uint32_t container, Origin origin, uint
   const uint64_t own = find(key);
   if (own != kNone) {
     EntryValue value = whole_value_of(own);
-    recount(value.container, container);
+    const uint32_t former = value.container;
+    recount(former, container);
     value.container = container;
     value.origin = origin;
     value.seen = now;
     write(own, key, value);
-    changes_.add(row_of(key, value));
+    changes_.add(row_of(key, value, change_word(former, false, false)));
   }
   unlock();
   return own != kNone;
@@ -175,7 +176,7 @@ uint64_t Entries::forget(std::span<const Row> rows) {
   in_turns(rows, [&](const Row& row) {
     const uint64_t at = find(row.key());
     if (at == kNone) return;
-    remove(at);
+    remove(at, false);
     forgotten++;
   });
   return forgotten;
@@ -193,7 +194,7 @@ Entries::Written Entries::insert(const SourceKey& key, const EntryValue& value, 
   uint64_t at = home_of(key);
   while (kind_of(at) != kEmpty) at++;
   if (at == slots_ - 1) return Written::kFull;
-  fill(at, key, value);
+  fill(at, key, value, 0);
   sources_[value.container].fetch_add(1, std::memory_order_relaxed);
   size.fetch_add(1, std::memory_order_relaxed);
   size_.fetch_add(1, std::memory_order_relaxed);
@@ -214,8 +215,9 @@ void Entries::write(uint64_t at, const SourceKey& key, const EntryValue& value) 
 }
 
 void Entries::replace(uint64_t at, const SourceKey& key, const EntryValue& value) {
-  recount(value_of(slot(at)).container, value.container);
-  fill(at, key, value);
+  const uint32_t former = value_of(slot(at)).container;
+  recount(former, value.container);
+  fill(at, key, value, former);
 }
 
 void Entries::recount(uint32_t from, uint32_t to) {
@@ -223,22 +225,23 @@ void Entries::recount(uint32_t from, uint32_t to) {
   sources_[to].fetch_add(1, std::memory_order_relaxed);
 }
 
-void Entries::fill(uint64_t at, const SourceKey& key, const EntryValue& value) {
+void Entries::fill(uint64_t at, const SourceKey& key, const EntryValue& value, uint32_t former) {
   History& own = history(at);
   own.since.store(value.since, std::memory_order_relaxed);
   own.packets.store(value.tally.packets, std::memory_order_relaxed);
   own.bytes.store(value.tally.bytes, std::memory_order_relaxed);
   write(at, key, value);
-  changes_.add(row_of(key, value));
+  changes_.add(row_of(key, value, change_word(former, false, false)));
 }
 
-void Entries::remove(uint64_t at) {
+void Entries::remove(uint64_t at, bool is_idle) {
   const SourceKey key = key_of(slot(at));
-  sources_[value_of(slot(at)).container].fetch_sub(1, std::memory_order_relaxed);
+  const uint32_t former = value_of(slot(at)).container;
+  sources_[former].fetch_sub(1, std::memory_order_relaxed);
   close_gap(at);
   sizes_[key.scope].fetch_sub(1, std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
-  changes_.add(gone_row(key));
+  changes_.add(gone_row(key, former, is_idle));
 }
 
 // Every later entry of the run that may lie in the gap moves into it, and leaves a gap itself.

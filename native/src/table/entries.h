@@ -159,10 +159,10 @@ class Entries {
   uint64_t find(const SourceKey& key) const;
   Written insert(const SourceKey& key, const EntryValue& value, uint32_t quota);
   void write(uint64_t at, const SourceKey& key, const EntryValue& value);
-  void fill(uint64_t at, const SourceKey& key, const EntryValue& value);
+  void fill(uint64_t at, const SourceKey& key, const EntryValue& value, uint32_t former);
   void replace(uint64_t at, const SourceKey& key, const EntryValue& value);
   void recount(uint32_t from, uint32_t to);
-  void remove(uint64_t at);
+  void remove(uint64_t at, bool is_idle);
   void close_gap(uint64_t gap);
   template <typename Act>
   void in_turns(std::span<const Row> rows, Act act);
@@ -252,7 +252,7 @@ uint64_t Entries::expire(uint32_t now, IdleOf idle_of) {
         at++;
         continue;
       }
-      remove(at);  // and look at the same slot again: another entry may have come here
+      remove(at, true);  // and look at the same slot again: another entry may have come here
       expired++;
     }
     unlock();
