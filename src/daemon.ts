@@ -92,7 +92,7 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   if (problem !== undefined) log.warn({ problem }, 'no fast path: all packets pass the daemon')
   if (handoverProblem !== undefined) log.warn({ problem: handoverProblem }, NOTHING_LEFT)
   opened.onClose(() => dataPlane.stop(opened.isLeft))
-  serving.startFollowing()
+  serving.startFollowing(uplinks)
   opened.onClose(() => serving.stopFollowing())
 
   const onDefect = (error: unknown) => log.error({ error: messageOf(error) }, 'API: a defect')

@@ -9,7 +9,7 @@ export const JSON_TYPE = 'application/json'
 const NOTHING = z.strictObject({}, { error: '' })
 
 /** What a request asks, as its route declares it. Throws Refusal with everything that is wrong, UnfitType for a body of another type. */
-export function readAsked({ params, query, body }: Route, request: FastifyRequest) {
+export function readAsked({ params, query, headers, body }: Route, request: FastifyRequest) {
   const faults: PlacedFault[] = []
   const read = (place: PlacedFault['in'], schema: z.ZodType, value: unknown): unknown => {
     const result = schema.safeParse(value)
@@ -21,6 +21,7 @@ export function readAsked({ params, query, body }: Route, request: FastifyReques
   const asked = {
     params: read('path', params ?? NOTHING, request.params),
     query: read('query', query ?? NOTHING, request.query),
+    headers: headers && read('header', headers, request.headers),
     body: isBytes(body) ? readBytes(body.type, request) : body && read('body', body, jsonOf(request)),
   }
   if (faults.length > 0) throw new Refusal(faults)

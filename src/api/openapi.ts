@@ -43,13 +43,17 @@ export function describeApi(routes: readonly Route[], version: string): OpenApi 
 type SchemaOf = (schema: z.ZodType) => Schema
 
 const describeRoute = (
-  { method, path, summary, params, query, body, answer }: Route,
+  { method, path, summary, params, query, headers, body, answer }: Route,
   schemaOf: SchemaOf,
 ) => ({
   operationId: operationIdOf(method, path),
   tags: [path.split('/')[2]],
   summary,
-  parameters: [...parametersOf('path', params, schemaOf), ...parametersOf('query', query, schemaOf)],
+  parameters: [
+    ...parametersOf('path', params, schemaOf),
+    ...parametersOf('query', query, schemaOf),
+    ...parametersOf('header', headers, schemaOf),
+  ],
   ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body, schemaOf) } }),
   responses: {
     200: describeAnswer(answer, schemaOf),
@@ -67,7 +71,7 @@ const operationIdOf = (method: string, path: string): string =>
     .map((part, i) => (i === 0 ? part : part[0]!.toUpperCase() + part.slice(1)))
     .join('')
 
-function parametersOf(place: 'path' | 'query', schema: z.ZodType | undefined, schemaOf: SchemaOf) {
+function parametersOf(place: 'path' | 'query' | 'header', schema: z.ZodType | undefined, schemaOf: SchemaOf) {
   if (schema === undefined) return []
   const { properties, required = [] } = schemaOf(schema) as {
     readonly properties: Readonly<Record<string, Schema>>

@@ -10,7 +10,7 @@ export const PROBLEM_TYPE = 'application/problem+json'
 
 const fault = z
   .object({
-    in: z.enum(['path', 'query', 'body']),
+    in: z.enum(['path', 'query', 'header', 'body']),
     field: z.string().describe('Where in it, such as names[0]; empty: all of it'),
     value: z.string().describe('As it came, cut after 160 characters; `missing` if it did not'),
     expected: z.string(),
@@ -30,7 +30,7 @@ export const problem = z
   .meta({ id: 'Problem', description: 'Why not (RFC 9457)' })
 
 export type Problem = z.output<typeof problem>
-export type PlacedFault = Fault & { readonly in: 'path' | 'query' | 'body' }
+export type PlacedFault = Fault & { readonly in: 'path' | 'query' | 'header' | 'body' }
 
 /** A request that its route's declaration does not allow. */
 export class Refusal extends OnehopError {

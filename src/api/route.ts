@@ -28,8 +28,9 @@ export const route = <
   Query extends z.ZodType | undefined = undefined,
   Body extends z.ZodType | Bytes | undefined = undefined,
   Answer extends z.ZodType | Bytes = z.ZodType,
+  Headers extends z.ZodType | undefined = undefined,
 >(
-  declaration: Declaration<Params, Query, Body, Answer>,
+  declaration: Declaration<Params, Query, Body, Answer, Headers>,
 ): Route => declaration
 
 /** Any of them. */
@@ -37,10 +38,11 @@ export type Route = Declaration<
   z.ZodType | undefined,
   z.ZodType | undefined,
   z.ZodType | Bytes | undefined,
-  z.ZodType | Bytes
+  z.ZodType | Bytes,
+  z.ZodType | undefined
 >
 
-interface Declaration<Params, Query, Body, Answer> {
+interface Declaration<Params, Query, Body, Answer, Headers> {
   readonly method: 'GET' | 'POST'
   /** `:name` stands for a part of it, which `params` describes. */
   readonly path: `/v1/${string}`
@@ -48,10 +50,17 @@ interface Declaration<Params, Query, Body, Answer> {
   readonly params?: Params
   /** Of texts, or what can be read from them (`z.coerce`). */
   readonly query?: Query
+  /** Of those that count, by their names in small letters; others are not looked at. */
+  readonly headers?: Headers
   readonly body?: Body
   readonly answer: Answer
   handle(
-    asked: { readonly params: Read<Params>; readonly query: Read<Query>; readonly body: Read<Body> },
+    asked: {
+      readonly params: Read<Params>
+      readonly query: Read<Query>
+      readonly headers: Read<Headers>
+      readonly body: Read<Body>
+    },
     source: ApiSource,
   ): AnswerOf<Answer> | Promise<AnswerOf<Answer>>
 }

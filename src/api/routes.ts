@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { readVersion } from '../version.ts'
 import { containerRoutes } from './containers.ts'
 import { dropsRoute } from './drops.ts'
+import { eventsRoute } from './events.ts'
 import { explainRoute } from './explain.ts'
 import { describeApi, type OpenApi } from './openapi.ts'
 import { ratesRoute } from './rates.ts'
@@ -35,5 +36,6 @@ export const ROUTES: readonly Route[] = [
   ...watchRoutes,
   ratesRoute,
   dropsRoute,
+  eventsRoute,
   documentRoute,
 ]

@@ -2,6 +2,7 @@ import type { TableOperator } from '../entries/operator.ts'
 import type { WatchOperator } from '../watch/operator.ts'
 import type { ContainersSource } from './containers.ts'
 import type { DropsSource } from './drops.ts'
+import type { EventsSource } from './events.ts'
 import type { ExplainSource } from './explain.ts'
 import type { RatesSource } from './rates.ts'
 import type { LiveStatus } from './status.ts'
@@ -17,5 +18,6 @@ export interface ApiSource {
   readonly watch: Pick<WatchOperator, 'capture' | 'trace'>
   readonly rates: RatesSource
   readonly drops: DropsSource
+  readonly events: EventsSource
   status(): LiveStatus
 }

@@ -10,9 +10,17 @@ export interface CliContext {
 }
 
 /** Resolves when the stream has taken the text, or when nobody reads it any more (see ignoreBrokenPipe). */
-export const print = (stream: Writable, text: string): Promise<void> =>
+export const print = async (stream: Writable, text: string): Promise<void> => {
+  await offer(stream, text)
+}
+
+/**
+ * The same; true when the stream has taken it. A process's own streams are never `destroyed` (dummyDestroy in
+ * lib/internal/bootstrap/switches/is_main_thread.js).
+ */
+export const offer = (stream: Writable, text: string): Promise<boolean> =>
   new Promise((resolve) => {
-    stream.write(text, () => resolve())
+    stream.write(text, (error) => resolve(!error))
   })
 
 /** Whether people read it, and no program or file. */

@@ -26,6 +26,7 @@ const COMMANDS = [
   'containers',
   'table',
   'explain',
+  'events',
   'capture',
   'trace',
   'drops',

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import type { Story } from '../watch/story.ts'
 import { type DaemonOptions, openDaemonStream } from './ask.ts'
-import { type CliContext, print } from './context.ts'
+import { type CliContext, offer, print } from './context.ts'
 import { untilInterrupted } from './watch-options.ts'
 
 /** Prints a line for each packet that the daemon tells of, until a bound or Ctrl-C. */
@@ -20,8 +20,7 @@ export async function printStories(
     for await (const line of lines) {
       const story = JSON.parse(line) as Story | { readonly watching: true }
       if ('watching' in story) await print(stderr, 'watching; Ctrl-C ends it\n')
-      else await print(stdout, `${options.json ? line : formatStory(story)}\n`)
-      if (stdout.destroyed) return
+      else if (!(await offer(stdout, `${options.json ? line : formatStory(story)}\n`))) return
     }
   } catch (error) {
     if (!signal.aborted) throw error

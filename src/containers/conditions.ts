@@ -10,7 +10,12 @@ export interface Condition {
   readonly state: State
   /** In the place of the config's; undefined: that one. */
   readonly weight: number | undefined
+  /** Whose word the state is; undefined while it is the config's. */
+  readonly by?: Speaker | undefined
 }
+
+/** `deadline`: an operator's, that is over; `network`: the set-up does not stand for the container yet. */
+export type Speaker = 'operator' | 'deadline' | 'health' | 'discovery' | 'network'
 
 /** By container's name; one that is not in here is ready. */
 export type Conditions = ReadonlyMap<string, Condition>

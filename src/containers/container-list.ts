@@ -99,7 +99,11 @@ export class ContainerList {
     return new Map(
       Array.from(this.#orders, ([name, { drain, weight }]) => [
         name,
-        { state: drain?.state ?? 'ready', weight },
+        {
+          state: drain?.state ?? 'ready',
+          weight,
+          by: drain && (drain.state === 'down' ? 'deadline' : 'operator'),
+        },
       ]),
     )
   }

@@ -6,7 +6,7 @@ import type { LiveStatus } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
 import { Places } from '../config/places.ts'
-import { type Conditions, worst } from '../containers/conditions.ts'
+import { type Conditions, type Speaker, worst } from '../containers/conditions.ts'
 import { ContainerList, type Standing } from '../containers/container-list.ts'
 import { type HealthChange, HealthChecks } from '../containers/health-checks.ts'
 import type { DataPlane } from '../dataplane/dataplane.ts'
@@ -17,6 +17,8 @@ import { DropReport } from '../drops/drops.ts'
 import { adopt } from '../entries/adopt.ts'
 import { TableOperator } from '../entries/operator.ts'
 import { messageOf } from '../errors.ts'
+import type { EventOperator } from '../events/operator.ts'
+import { TableFollower } from '../events/table-follower.ts'
 import type { Handover } from '../handover/handover.ts'
 import type { Measured } from '../metrics/metrics.ts'
 import { networkIntent, readLocalSources, unusableAddresses, uplinksOf } from '../network/network.ts'
@@ -33,11 +35,15 @@ import { WatchOperator } from '../watch/operator.ts'
 import { nowSeconds, zeroMs } from './clock.ts'
 import { Explainer } from './explainer.ts'
 import { refuseFixed } from './fixed.ts'
+import { Lookout } from './lookout.ts'
 import type { DaemonOptions } from './options.ts'
+import { Reporter } from './reporter.ts'
 import { buildStatus } from './status.ts'
 
 /** How long a start or a reload waits for sources to say which containers there are, before clients come. */
 const FIRST_WORD_MS = 5_000
+/** Characters of an error that an event has room for. */
+const MOST_TOLD = 1_000
 
 /** The config in force, and how it gets there. */
 export class Serving {
@@ -55,6 +61,7 @@ export class Serving {
   readonly watch: WatchOperator
   readonly rates: RateMeter
   readonly drops: DropReport
+  readonly reporter: Reporter
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -65,11 +72,15 @@ export class Serving {
     onProblem: (problem) => this.#log.warn({ problem }, 'left out of the container list'),
   })
   readonly #network: StandingNetwork
+  readonly #follower: TableFollower
+  readonly #lookout: Lookout
   /** As it was written. */
   #base: Config
   /** With the services and containers that are discovered: the one in force. */
   #config: Config
   #sources: readonly Prefix[] = []
+  /** Looked up where the config has none. */
+  #uplinks: readonly string[] = []
   #due: NodeJS.Timeout | undefined
   /** Whose networks are among the sources. */
   #bridges: readonly string[] = []
@@ -93,6 +104,14 @@ export class Serving {
     this.#base = options.config
     this.#config = options.config
     this.#pins = new Pins(options.storePath && `${options.storePath}.pins`)
+    this.reporter = new Reporter(this.#identities, (container) => this.#places.servicesOf(container))
+    this.#follower = new TableFollower(dataPlane, this.reporter)
+    this.#lookout = new Lookout({
+      io: () => dataPlane.io(),
+      links: () => [this.#config.interfaces.tun, ...this.bridges, ...this.#uplinks],
+      problems: () => [...this.#problems, ...this.#storeProblems],
+      tell: this.reporter.tell,
+    })
     this.table = new TableOperator({
       table: dataPlane,
       identities: this.#identities,
@@ -100,6 +119,7 @@ export class Serving {
       clock: { nowSeconds, zeroMs },
       config: () => this.#pins.applied(this.#config),
       publish: () => this.#publish(),
+      tell: this.reporter.tell,
     })
     this.explainer = new Explainer({
       dataPlane,
@@ -177,6 +197,10 @@ export class Serving {
     return rows
   }
 
+  get events(): EventOperator {
+    return this.reporter.events
+  }
+
   get bridges(): readonly string[] {
     return this.#config.interfaces.bridges
   }
@@ -202,8 +226,12 @@ export class Serving {
     return true
   }
 
-  startFollowing(): void {
+  startFollowing(uplinks: readonly string[]): void {
+    this.#uplinks = uplinks
     this.#network.start()
+    this.#follower.start()
+    this.#lookout.start()
+    this.reporter.tell({ type: 'config', change: 'started', services: this.#config.services.length })
   }
 
   /** Resolves when the network is changed no more. */
@@ -216,9 +244,11 @@ export class Serving {
     this.#waiting = this.#network.missing(config)
     this.#health.update(config)
     const nowMs = performance.now()
-    const snapshot = this.#compiler.compile(this.#pins.applied(config), this.#conditions(), nowMs, sources)
+    const conditions = this.#conditions()
+    const snapshot = this.#compiler.compile(this.#pins.applied(config), conditions, nowMs, sources)
     this.#noteNames()
     this.#dataPlane.publish(snapshot)
+    this.reporter.published(config, conditions)
     this.explainer.publish(snapshot)
     this.#publishAt(this.#compiler.dueMs, nowMs)
     this.#sources = sources
@@ -263,6 +293,9 @@ export class Serving {
 
   async close(): Promise<void> {
     clearTimeout(this.#due)
+    this.#lookout.stop()
+    this.#follower.stop()
+    this.reporter.close()
     this.rates.close()
     this.#discovery.close()
     this.#health.close()
@@ -307,6 +340,8 @@ export class Serving {
   }
 
   #logSource({ source, state, error }: SourceTurn): void {
+    const change = state === 'failing' ? 'fails' : 'answers'
+    this.reporter.tell({ type: 'source', change, from: source, ...(error === undefined ? {} : { error }) })
     if (state === 'failing') this.#log.warn({ source, error }, 'source fails; its last list holds')
     else this.#log.info({ source }, 'source answers')
   }
@@ -323,6 +358,11 @@ export class Serving {
   get #problems(): readonly string[] {
     const { failure } = this.#network
     return [...(failure === undefined ? [] : [failure]), ...this.#discovery.problems]
+  }
+
+  get #storeProblems(): readonly string[] {
+    const status = this.#store?.status()
+    return status?.state === 'failing' ? [`store: ${status.error}`] : []
   }
 
   status(): LiveStatus {
@@ -365,23 +405,24 @@ export class Serving {
   }
 
   /** What is said of containers beside what the operator says. */
-  *#worse(): Iterable<readonly [name: string, state: ContainerState]> {
-    yield* this.#discovery.states()
-    for (const name of this.#health.down) yield [name, 'down']
-    for (const name of this.#waiting) yield [name, 'down']
+  *#worse(): Iterable<readonly [name: string, state: ContainerState, by: Speaker]> {
+    for (const [name, state] of this.#discovery.states()) yield [name, state, 'discovery']
+    for (const name of this.#health.down) yield [name, 'down', 'health']
+    for (const name of this.#waiting) yield [name, 'down', 'network']
   }
 
   #conditions(): Conditions {
     const conditions = this.#list.conditions()
-    for (const [name, state] of this.#worse()) {
-      const known = conditions.get(name)
-      conditions.set(name, { state: worst(known?.state ?? 'ready', state), weight: known?.weight })
+    for (const [name, state, by] of this.#worse()) {
+      const known = conditions.get(name) ?? { state: 'ready', weight: undefined }
+      if (worst(known.state, state) !== known.state) conditions.set(name, { ...known, state, by })
     }
     return conditions
   }
 
   /** Published first: the log may wait for its reader. */
   #turn(changes: readonly HealthChange[]): void {
+    for (const { container, failure } of changes) this.reporter.noteFailure(container, failure)
     this.#publish()
     for (const { container, isUp, failure, knownMs } of changes) {
       const publishedMs = Math.round(performance.now() - knownMs)
@@ -403,7 +444,9 @@ export class Serving {
       this.#discovery.retain(next)
       this.#list.retain(this.#places)
       this.#log.info({ services: next.services.length }, 'reloaded')
+      this.reporter.tell({ type: 'config', change: 'reloaded', services: next.services.length })
     } catch (error) {
+      this.reporter.tell({ type: 'config', change: 'refused', error: messageOf(error).slice(0, MOST_TOLD) })
       this.#log.error({ error: messageOf(error) }, 'reload refused; the config in force stays')
     }
   }
@@ -423,7 +466,8 @@ export class Serving {
       throw error
     }
     this.#dataPlane.useBridges(this.bridges)
-    this.#dataPlane.useUplinks(await uplinksOf(networkIntent(this.#config), this.#options))
+    this.#uplinks = await uplinksOf(networkIntent(this.#config), this.#options)
+    this.#dataPlane.useUplinks(this.#uplinks)
     this.#publish()
   }
 }

@@ -26,6 +26,15 @@ export interface OperatorOptions {
   /** With the containers as they are now. */
   readonly config: () => Config
   readonly publish: () => void
+  readonly tell: (pin: OperatorPinEvent) => void
+}
+
+export interface OperatorPinEvent {
+  readonly type: 'pin'
+  readonly change: 'pinned' | 'unpinned'
+  readonly service: string
+  readonly source: string
+  readonly container?: string
 }
 
 /** One entry as people read it; times in ISO 8601. */
@@ -138,11 +147,13 @@ export class TableOperator {
   async pin(pin: OperatorPin): Promise<void> {
     await this.#options.pins.pin(this.#options.config(), pin)
     this.#options.publish()
+    this.#options.tell({ type: 'pin', change: 'pinned', ...pin })
   }
 
   async unpin(service: string, source: string): Promise<void> {
     await this.#options.pins.unpin(service, source)
     this.#options.publish()
+    this.#options.tell({ type: 'pin', change: 'unpinned', service, source })
   }
 
   #translate(record: TableRecord): void {

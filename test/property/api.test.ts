@@ -81,6 +81,7 @@ before(async () => {
     explainer: { explain: () => Promise.reject(REFUSAL) },
     watch: { capture: refuse, trace: refuse },
     drops: reportOf(() => [exampleRefusal('drop fragment', 3)]),
+    events: { stream: refuse },
     containers: {
       list: (names) =>
         [...list.standings(config)].filter(({ container }) => names?.includes(container) ?? true),

@@ -33,7 +33,15 @@ export class Operated {
     }
     const clock = { nowSeconds: () => 1_000, zeroMs: () => zeroMs }
     const { table, identities, pins } = this
-    this.operator = new TableOperator({ table, identities, pins, clock, config: merged, publish })
+    this.operator = new TableOperator({
+      table,
+      identities,
+      pins,
+      clock,
+      config: merged,
+      publish,
+      tell: () => {},
+    })
     publish()
   }
 }

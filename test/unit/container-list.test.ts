@@ -117,8 +117,8 @@ test('tells the conditions of those containers that something was said of', () =
   assert.deepEqual(
     [...list.conditions()],
     [
-      ['b', { state: 'ready', weight: 0 }],
-      ['c', { state: 'draining', weight: undefined }],
+      ['b', { state: 'ready', weight: 0, by: undefined }],
+      ['c', { state: 'draining', weight: undefined, by: 'operator' }],
     ],
   )
 })

@@ -51,7 +51,7 @@ Row row_of(const fast_source_key& key, const fast_source& source) {
           .since = source.seen,
           .seen = source.seen,
           .packets = 0,
-          .is_gone = 0,
+          .change = 0,
           .bytes = 0};
 }
 
@@ -73,7 +73,7 @@ bool is_local(const SourceKey& key, const Aliases& aliases) {
 
 std::optional<Offer> offer_for(const SourceKey& key, const Front& front, const Engine& engine) {
   if (is_local(key, engine.lookup().aliases())) return std::nullopt;
-  const Row asked = gone_row(key);
+  const Row asked = gone_row(key, 0, false);
   Row found;
   if (engine.find({&asked, 1}, {&found, 1}) == 0) return std::nullopt;
   const Member* known = usable_member(front, found.value().container);

@@ -1,0 +1,111 @@
+import type { Config, ServiceConfig } from '../config/config.ts'
+import type { Conditions } from '../containers/conditions.ts'
+import { type ContainerEvent, type EventBody, MOST_NAMES } from './event.ts'
+
+/** Services and containers that came, went or changed between two configs. A service that is the same object is as it was. */
+export function configChanges(before: Config, after: Config): readonly EventBody[] {
+  const old = byName(before.services.filter((service, i) => service !== after.services[i]))
+  const now = byName(after.services.filter((service, i) => service !== before.services[i]))
+  const gone = [...old.keys()].filter((name) => !now.has(name))
+  const come = [...now.keys()].filter((name) => !old.has(name))
+  const changed = [...now.values()].flatMap((service): EventBody[] => {
+    const settings = changedSettings(old.get(service.name) ?? service, service)
+    return settings.length === 0
+      ? []
+      : [{ type: 'service', change: 'changed', service: service.name, settings }]
+  })
+  return [
+    ...gone.map((service) => ({ type: 'service', change: 'removed', service }) as const),
+    ...come.map((service) => ({ type: 'service', change: 'added', service }) as const),
+    ...changed,
+    ...containerChanges(differing(old, now), differing(now, old)),
+  ]
+}
+
+type ByName = ReadonlyMap<string, ServiceConfig>
+
+const byName = (services: readonly ServiceConfig[]): ByName =>
+  new Map(services.map((service) => [service.name, service]))
+
+/** Others only stand in another place. */
+const differing = (services: ByName, others: ByName): readonly ServiceConfig[] =>
+  [...services.values()].filter((service) => others.get(service.name) !== service)
+
+/** Containers are told apart from the rest: they come and go on their own. A million pins are not compared. */
+function changedSettings(before: ServiceConfig, after: ServiceConfig): readonly string[] {
+  if (before === after) return []
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof ServiceConfig>
+  return [...keys].filter((key) => {
+    if (key === 'containers') return false
+    if (key === 'pinFile') return before.pinFile?.table !== after.pinFile?.table
+    return JSON.stringify(before[key]) !== JSON.stringify(after[key])
+  })
+}
+
+function containerChanges(
+  before: readonly ServiceConfig[],
+  after: readonly ServiceConfig[],
+): readonly EventBody[] {
+  const old = placesOf(before)
+  const now = placesOf(after)
+  const without = (places: Places, others: Places, change: ContainerEvent['change']) =>
+    [...places].flatMap(([container, names]): ContainerEvent[] => {
+      const services = [...names].filter((name) => others.get(container)?.has(name) !== true)
+      return services.length === 0
+        ? []
+        : [{ type: 'container', change, container, services: services.slice(0, MOST_NAMES) }]
+    })
+  return [...without(old, now, 'removed'), ...without(now, old, 'added')]
+}
+
+type Places = ReadonlyMap<string, ReadonlySet<string>>
+
+/** The services of each container. */
+function placesOf(services: readonly ServiceConfig[]): Places {
+  const places = new Map<string, Set<string>>()
+  for (const service of services)
+    for (const { name } of service.containers) {
+      const own = places.get(name)
+      if (own === undefined) places.set(name, new Set([service.name]))
+      else own.add(service.name)
+    }
+  return places
+}
+
+/** Containers of which something else is said than before; `whyOf`: what a check failed with. */
+export function conditionChanges(
+  before: Conditions,
+  after: Conditions,
+  servicesOf: (container: string) => Iterable<string>,
+  whyOf: (container: string) => string | undefined,
+): readonly ContainerEvent[] {
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((container) => {
+    const services = [...servicesOf(container)].slice(0, MOST_NAMES)
+    const was = before.get(container)
+    const is = after.get(container)
+    const event = { type: 'container', container, services } as const
+    const [from, state] = [was?.state ?? 'ready', is?.state ?? 'ready']
+    const by = is?.by ?? was?.by
+    const why = state === 'ready' ? undefined : whyOf(container)
+    const turned: ContainerEvent = {
+      ...event,
+      change: state,
+      from,
+      ...(by === undefined ? {} : { by }),
+      ...(why === undefined ? {} : { why }),
+    }
+    const weighed: ContainerEvent = { ...event, change: 'weight', by: 'operator' }
+    return [
+      ...(from === state || services.length === 0 ? [] : [turned]),
+      ...(was?.weight === is?.weight || services.length === 0
+        ? []
+        : [
+            {
+              ...weighed,
+              ...(was?.weight === undefined ? {} : { from: was.weight }),
+              ...(is?.weight === undefined ? {} : { weight: is.weight }),
+            },
+          ]),
+    ]
+  })
+}

@@ -1,0 +1,71 @@
+import { type Address, addressBits, formatAddress, isAddress4 } from '../address.ts'
+import type { Config } from '../config/config.ts'
+import type { Identities } from '../pipeline/identities.ts'
+import { formatScope, scopeNames } from '../scope.ts'
+import {
+  containerOf,
+  formerOf,
+  isGone,
+  originOf,
+  type Rows,
+  scopeOf,
+  sourceOf,
+  wasIdle,
+} from '../table/rows.ts'
+import { MOST_NAMES, type TableEvent } from './event.ts'
+
+/** What happened to the entry of a row that is a change. */
+export function changeOf(rows: Rows, row: number): TableEvent['change'] {
+  const former = formerOf(rows, row)
+  if (isGone(rows, row)) return wasIdle(rows, row) ? 'idle' : 'forgotten'
+  if (former !== 0 && former !== containerOf(rows, row)) return 'moved'
+  if (originOf(rows, row) === 'restored') return 'put'
+  return former === 0 ? 'made' : 'repinned'
+}
+
+/** The same with names. */
+export function tellChange(rows: Rows, row: number, scopes: ScopeIndex, identities: Identities): TableEvent {
+  const scope = scopes.get(scopeOf(rows, row))
+  const gone = isGone(rows, row)
+  const former = identities.containerName(formerOf(rows, row))
+  const container = gone ? undefined : identities.containerName(containerOf(rows, row))
+  return {
+    type: 'table',
+    change: changeOf(rows, row),
+    scope: formatScope(identities.scopeName(scopeOf(rows, row)) ?? ''),
+    services: scope?.services.slice(0, MOST_NAMES) ?? [],
+    source: formatSource(sourceOf(rows, row), scope),
+    ...(container === undefined ? {} : { container, origin: originOf(rows, row) }),
+    ...(former === undefined || former === container ? {} : { from: former }),
+  }
+}
+
+export function formatSource(source: Address, scope: ScopePlace | undefined): string {
+  const length = isAddress4(source) ? scope?.prefix4 : scope?.prefix6
+  return length === undefined || length >= addressBits(source)
+    ? formatAddress(source)
+    : `${formatAddress(source)}/${length}`
+}
+
+/** Who shares the entries of a scope, and how much of a source counts there. */
+export interface ScopePlace {
+  readonly services: readonly string[]
+  readonly prefix4: number
+  readonly prefix6: number
+}
+
+export type ScopeIndex = ReadonlyMap<number, ScopePlace>
+
+/** By number. Services that share entries have the same prefixes. */
+export function indexScopes({ services }: Config, identities: Identities): ScopeIndex {
+  const index = new Map<number, ScopePlace & { readonly services: string[] }>()
+  for (const service of services)
+    for (const name of scopeNames(service)) {
+      const id = identities.scope(name)
+      const { prefix4, prefix6 } = service.affinity
+      const known = index.get(id)
+      if (known === undefined) index.set(id, { services: [service.name], prefix4, prefix6 })
+      else known.services.push(service.name)
+    }
+  return index
+}
