@@ -1,7 +1,8 @@
 /** The ways beside each other as an SVG: a row a leg, a column a metric, and nothing but what any viewer of SVG can draw. */
 import { DEFAULT_LEGS } from './legs.ts'
 import type { Metric } from './load.ts'
-import { formatNumber, METRICS, type Results } from './report.ts'
+import { formatNumber, METRICS } from './report.ts'
+import type { Results } from './results.ts'
 import { type Distribution, distributionOf, valuesOf } from './summary.ts'
 
 const SHOWN = ['bulk', 'p50', 'connections', 'requests', 'packets']

@@ -15,7 +15,7 @@ import { pcapFileHeader, pcapRecordLength, writePcapRecord } from '../../src/pac
 import { Identities } from '../../src/pipeline/identities.ts'
 import { onehop } from '../support/cli.ts'
 import { ACK, buildPacket } from '../support/packets.ts'
-import type { EngineFigure } from './report.ts'
+import type { EngineFigure } from './figure.ts'
 import { distributionOf } from './summary.ts'
 import { type Bound, isWithin } from './targets.ts'
 

@@ -4,6 +4,8 @@ import type { Load } from './load.ts'
 import { type Server, startServers } from './servers.ts'
 
 export interface Plan {
+  /** What the samples are to say whose they are. */
+  readonly run: string
   readonly legs: readonly Leg[]
   readonly loads: readonly Load[]
   readonly rounds: number
@@ -11,6 +13,7 @@ export interface Plan {
 }
 
 export interface Sample {
+  readonly run: string
   readonly round: number
   readonly leg: string
   readonly metric: string
@@ -18,6 +21,7 @@ export interface Sample {
 }
 
 export interface Failure {
+  readonly run: string
   /** 0: before the first. */
   readonly round: number
   readonly leg: string
@@ -47,7 +51,7 @@ export interface Listener {
  * them. What fails, a leg that does not start or one measurement, is told of and the others go on.
  */
 export async function measure(plan: Plan, listener: Listener): Promise<Measurements> {
-  const run = new Run(listener)
+  const run = new Run(plan.run, listener)
   try {
     await run.open(plan)
     for (const load of plan.loads) {
@@ -63,13 +67,15 @@ export async function measure(plan: Plan, listener: Listener): Promise<Measureme
 }
 
 class Run {
+  readonly #run: string
   readonly #listener: Listener
   readonly #stages: Stage[] = []
   readonly #samples: Sample[] = []
   readonly #failures: Failure[] = []
   readonly #inspections: Record<string, unknown> = {}
 
-  constructor(listener: Listener) {
+  constructor(run: string, listener: Listener) {
+    this.#run = run
     this.#listener = listener
   }
 
@@ -96,7 +102,7 @@ class Run {
       await this.#attempt({ round, leg: leg.name, load: load.name }, async () => {
         const values = await load.run(lab.client, started, seconds)
         const samples = load.metrics.map(({ name }, i) => ({
-          ...{ round, leg: leg.name },
+          ...{ run: this.#run, round, leg: leg.name },
           metric: name,
           value: values[i]!,
         }))
@@ -120,11 +126,11 @@ class Run {
     await Promise.allSettled(this.#stages.map((stage) => stage.close()))
   }
 
-  async #attempt(what: Omit<Failure, 'error'>, act: () => Promise<void>): Promise<void> {
+  async #attempt(what: Omit<Failure, 'run' | 'error'>, act: () => Promise<void>): Promise<void> {
     try {
       await act()
     } catch (error) {
-      const failure = { ...what, error: (error as Error).message }
+      const failure = { run: this.#run, ...what, error: (error as Error).message }
       this.#failures.push(failure)
       this.#listener.onFailure(failure)
     }

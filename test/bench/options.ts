@@ -19,6 +19,8 @@ export interface Options {
   readonly table: boolean
   readonly rounds: number
   readonly seconds: number
+  /** Whether it only shows that it runs, and leaves what was measured alone. */
+  readonly quick: boolean
   /** Whether a missed target makes the run fail. */
   readonly check: boolean
   /** The README's figures instead of a run. */
@@ -43,11 +45,12 @@ export const USAGE = `npm run bench -- [OPTIONS]
                     (default: ${names(DEFAULT_LEGS)})
   --rounds N        how often each is measured (default: 5)
   --seconds N       how long each time (default: 1)
-  --quick           one round of one second: whether it runs, not how fast
+  --quick           one round of one second: whether it runs, not how fast; written as quick.*
   --check           exit 1 when a target is missed
-  --readme          measures nothing: the latest run becomes what README.md and its chart show
+  --readme          measures nothing: the latest becomes what README.md and its chart show
 
-The latest run is in test/bench/results, as JSON, Markdown and SVG, after each load what there is until then.
+What was measured latest is in test/bench/results, as JSON, Markdown and SVG, after each load what there is until then. What a
+run does not measure stays as an earlier one left it, and is said to be of that.
 `
 
 /** Throws naming the option, its value and what was expected. */
@@ -78,6 +81,7 @@ export function parseOptions(argv: readonly string[]): Options {
     table: only?.includes(TABLE) ?? true,
     rounds: positive('--rounds', values.rounds) ?? rounds,
     seconds: positive('--seconds', values.seconds) ?? seconds,
+    quick: values.quick,
     check: values.check,
     readme: values.readme,
     help: values.help,

@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { EngineFigure } from './report.ts'
+import type { EngineFigure } from './figure.ts'
 import { distributionOf } from './summary.ts'
 import { type Bound, isWithin } from './targets.ts'
 

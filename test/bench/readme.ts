@@ -2,7 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { drawChart } from './chart.ts'
-import { encodeResults, formatReport, type Results } from './report.ts'
+import { formatReport } from './report.ts'
+import { encodeResults, NOTHING, type Results, type Run } from './results.ts'
 
 export const RESULTS = join(import.meta.dirname, 'results')
 const LATEST = join(RESULTS, 'latest.json')
@@ -14,24 +15,49 @@ const [START, END] = ['<!-- from test/bench/results/measured.json -->\n', '<!-- 
 const LEAST_ROUNDS = 5
 
 /** What the README says was measured. */
-export const readMeasured = (): Results => JSON.parse(readFileSync(MEASURED, 'utf8')) as Results
+export const readMeasured = (): Results => readResults(MEASURED)
+
+function readResults(path: string): Results {
+  const results = JSON.parse(readFileSync(path, 'utf8')) as Results
+  if (results.runs === undefined)
+    throw new Error(`${path}: written by another version; expected "runs" (remove it)`)
+  return results
+}
+
+/** What earlier runs found, for this one to add to. */
+export const readLatest = (): Results => (existsSync(LATEST) ? readResults(LATEST) : NOTHING)
 
 /**
- * Takes over the latest run, where there is one, and writes README and chart anew. Throws for a run of too few rounds: its
- * medians would say nothing.
+ * Takes over what was measured latest, where there is something, and writes README and chart anew. Throws for runs of too few
+ * rounds, whose medians would say nothing, and for runs of different machines, whose figures do not stand beside each other.
  */
 export function updateReadme(): void {
-  if (existsSync(LATEST)) takeOver(JSON.parse(readFileSync(LATEST, 'utf8')) as Results)
+  const latest = readLatest()
+  if (latest.runs.length > 0) takeOver(latest)
   const results = readMeasured()
   writeFileSync(CHART, drawChart(results))
   writeFileSync(README, withFigures(readFileSync(README, 'utf8'), results))
 }
 
 function takeOver(results: Results): void {
-  const { rounds } = results
-  if (rounds < LEAST_ROUNDS)
-    throw new Error(`${LATEST}: a run of ${rounds} rounds; expected ${LEAST_ROUNDS} at least`)
+  requireComparable(results.runs)
   writeFileSync(MEASURED, encodeResults({ ...results, inspections: {} }))
+}
+
+export function requireComparable(runs: readonly Run[]): void {
+  for (const { at, rounds } of runs)
+    if (rounds < LEAST_ROUNDS)
+      throw new Error(`${LATEST}: the run of ${at} has ${rounds} rounds; expected ${LEAST_ROUNDS} at least`)
+  const machines = new Set(runs.map(nameMachine))
+  if (machines.size > 1)
+    throw new Error(
+      `${LATEST}: runs of different machines (${[...machines].join('; ')}); expected one machine's`,
+    )
+}
+
+const nameMachine = ({ machine }: Run): string => {
+  const { kernel, processor, processors, memoryGb, node } = machine
+  return `Linux ${kernel}, ${processors} × ${processor}, ${memoryGb} GB, Node ${node}`
 }
 
 /** `text` with the figures between its two marks. Throws when it lacks a mark. */

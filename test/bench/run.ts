@@ -11,12 +11,22 @@ import type { Leg } from './leg.ts'
 import { growthLegs } from './legs/growth.ts'
 import type { Load } from './load.ts'
 import { GROWTH_LOADS } from './loads.ts'
-import { describeMachine, isBusy, type Machine } from './machine.ts'
-import { type Listener, type Measurements, measure, type Plan } from './measure.ts'
+import { isBusy, type Machine } from './machine.ts'
+import { type Listener, type Measurements, measure } from './measure.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { measurePublishing } from './publish.ts'
-import { RESULTS, updateReadme } from './readme.ts'
-import { type EngineFigure, encodeResults, formatNumber, formatReport, type Results } from './report.ts'
+import { RESULTS, readLatest, updateReadme } from './readme.ts'
+import { formatNumber, formatReport } from './report.ts'
+import {
+  describeRun,
+  encodeResults,
+  type Figure,
+  type Found,
+  mergeResults,
+  NOTHING,
+  type Results,
+  type Run,
+} from './results.ts'
 import { measureTable } from './table.ts'
 import { judge } from './targets.ts'
 import { requireTools } from './tools.ts'
@@ -31,57 +41,64 @@ async function main(argv: readonly string[]): Promise<number> {
     updateReadme()
     return 0
   }
-  const results = await runAll(options)
-  writeResults(results)
-  process.stdout.write(`\n${formatReport(results)}`)
-  const isMissed = [...results.judgements, ...results.engine].some(({ isReached }) => !isReached)
-  return results.failures.length > 0 || (options.check && isMissed) ? 1 : 0
+  const found = await runAll(options)
+  const isMissed = [...judge(found.samples), ...found.figures].some(({ isReached }) => !isReached)
+  return found.failures.length > 0 || (options.check && isMissed) ? 1 : 0
 }
 
+/** What this run found alone; the files have what earlier ones did, too. */
 async function runAll(options: Options): Promise<Results> {
-  const { rounds, seconds } = options
-  const machine = describeMachine()
-  warnWhenBusy(machine)
-  const frame = { at: new Date().toISOString(), machine, rounds, seconds }
-  const resultsOf = (traffic: Measurements, engine: readonly EngineFigure[]): Results => ({
-    ...frame,
-    ...traffic,
-    judgements: judge(traffic.samples),
-    engine,
-  })
-  const none: Measurements = { samples: [], failures: [], inspections: {} }
-  const measureOf = (legs: readonly Leg[], loads: readonly Load[], before: Measurements) =>
-    measureTraffic({ legs, loads, rounds, seconds }, (soFar) =>
-      writeResults(resultsOf(both(before, soFar), [])),
-    ).then((after) => both(before, after))
-  const traffic = options.loads.length > 0 ? await measureOf(options.legs, options.loads, none) : none
-  const all = options.growth ? await measureOf(growthLegs, GROWTH_LOADS, traffic) : traffic
-  return resultsOf(all, await measureOthers(options))
+  const { rounds, seconds, quick } = options
+  const run = describeRun(rounds, seconds)
+  warnWhenBusy(run.machine)
+  const earlier = quick ? NOTHING : readLatest()
+  let found: Found = NOTHING
+  const note = (more: Found) => {
+    found = more
+    writeResults(mergeResults(earlier, run, found), quick)
+  }
+  const measureTraffic = async (legs: readonly Leg[], loads: readonly Load[]) => {
+    const before = found
+    const onLoad = (soFar: Measurements) => note(both(before, { ...soFar, figures: [] }))
+    requireToolsOf(legs, loads)
+    onLoad(await measure({ run: run.at, legs, loads, rounds, seconds }, { ...progress, onLoad }))
+  }
+  if (options.loads.length > 0) await measureTraffic(options.legs, options.loads)
+  if (options.growth) await measureTraffic(growthLegs, GROWTH_LOADS)
+  for (const part of OTHERS.filter(({ name }) => options[name]))
+    note(both(found, { ...NOTHING, figures: await measureOther(part, run) }))
+  const results = mergeResults(NOTHING, run, found)
+  process.stdout.write(`\n${formatReport(results)}`)
+  return results
 }
 
-const both = (a: Measurements, b: Measurements): Measurements => ({
+const both = (a: Found, b: Found): Found => ({
   samples: [...a.samples, ...b.samples],
   failures: [...a.failures, ...b.failures],
   inspections: { ...a.inspections, ...b.inspections },
+  figures: [...a.figures, ...b.figures],
 })
 
+const OTHERS = [
+  { name: 'effect', measure: measureEffect },
+  { name: 'engine', measure: measureEngines },
+  { name: 'publish', measure: measurePublishing },
+  { name: 'table', measure: measureTable },
+] as const
+
 /** One that fails does not lose the others' figures. */
-async function measureOthers({ effect, engine, publish, table, rounds }: Options) {
-  const wanted = [
-    ...(effect ? [measureEffect] : []),
-    ...(engine ? [measureEngines] : []),
-    ...(publish ? [measurePublishing] : []),
-    ...(table ? [measureTable] : []),
-  ]
-  const figures: EngineFigure[] = []
-  for (const measureOne of wanted)
-    try {
-      figures.push(...(await measureOne(rounds)))
-    } catch (error) {
-      console.error(`${measureOne.name} failed: ${(error as Error).message}`)
-      process.exitCode = 1
-    }
-  return figures
+async function measureOther(
+  { name: part, measure }: (typeof OTHERS)[number],
+  { at: run, rounds }: Run,
+): Promise<readonly Figure[]> {
+  console.error(`${part} …`)
+  try {
+    return (await measure(rounds)).map((figure) => ({ ...figure, run, part }))
+  } catch (error) {
+    console.error(`${part} failed: ${(error as Error).message}`)
+    process.exitCode = 1
+    return []
+  }
 }
 
 function warnWhenBusy(machine: Machine): void {
@@ -91,10 +108,9 @@ function warnWhenBusy(machine: Machine): void {
   console.error(`bench: ${busy}: figures will be low and spread wide, and latencies be others' doing`)
 }
 
-function measureTraffic(plan: Plan, onLoad: Listener['onLoad']): Promise<Measurements> {
-  const servers = plan.loads.flatMap(({ server }) => server ?? [])
-  requireTools([...plan.legs, ...plan.loads, ...servers].flatMap(({ tools }) => tools))
-  return measure(plan, { ...progress, onLoad })
+function requireToolsOf(legs: readonly Leg[], loads: readonly Load[]): void {
+  const servers = loads.flatMap(({ server }) => server ?? [])
+  requireTools([...legs, ...loads, ...servers].flatMap(({ tools }) => tools))
 }
 
 const progress: Omit<Listener, 'onLoad'> = {
@@ -109,12 +125,13 @@ const progress: Omit<Listener, 'onLoad'> = {
   },
 }
 
-/** The latest run under fixed names; `--readme` takes it over. */
-function writeResults(results: Results): void {
+/** What was measured latest under fixed names; `--readme` takes it over. */
+function writeResults(results: Results, quick: boolean): void {
+  const path = join(RESULTS, quick ? 'quick' : 'latest')
   mkdirSync(RESULTS, { recursive: true })
-  writeFileSync(join(RESULTS, 'latest.json'), encodeResults(results))
-  writeFileSync(join(RESULTS, 'latest.md'), formatReport(results))
-  writeFileSync(join(RESULTS, 'latest.svg'), drawChart(results))
+  writeFileSync(`${path}.json`, encodeResults(results))
+  writeFileSync(`${path}.md`, formatReport(results))
+  writeFileSync(`${path}.svg`, drawChart(results))
 }
 
 try {

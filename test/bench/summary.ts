@@ -22,7 +22,7 @@ export const valuesOf = (samples: readonly Sample[], metric: string, leg: string
 
 /**
  * One leg's metric divided by another's, round by round: what disturbed the machine in a round disturbed both,
- * so their ratio is steadier than either of them. Rounds in which one of the two is missing do not count.
+ * so their ratio is steadier than either of them. Rounds in which one of the two is missing do not count, nor do different runs.
  */
 export function ratiosOf(
   samples: readonly Sample[],
@@ -34,7 +34,7 @@ export function ratiosOf(
     new Map(
       samples
         .filter((sample) => sample.metric === metric && sample.leg === name)
-        .map(({ round, value }) => [round, value]),
+        .map(({ run, round, value }) => [`${run} ${round}`, value]),
     )
   const base = of(than)
   return [...of(leg)].flatMap(([round, value]) => {

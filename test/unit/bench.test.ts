@@ -5,12 +5,14 @@ import { readPercentile } from '../bench/loads/latency.ts'
 import { readWrk } from '../bench/loads/web.ts'
 import type { Sample } from '../bench/measure.ts'
 import { parseOptions } from '../bench/options.ts'
-import { isUpToDate, readMeasured, withFigures } from '../bench/readme.ts'
-import { formatNumber } from '../bench/report.ts'
+import { isUpToDate, readMeasured, requireComparable, withFigures } from '../bench/readme.ts'
+import { formatNumber, formatReport } from '../bench/report.ts'
+import { type Found, mergeResults, NOTHING, type Run } from '../bench/results.ts'
 import { distributionOf, ratiosOf } from '../bench/summary.ts'
 import { judge } from '../bench/targets.ts'
 
-const sample = (round: number, leg: string, value: number, metric = 'bulk'): Sample => ({
+const sample = (round: number, leg: string, value: number, metric = 'bulk', run = '1'): Sample => ({
+  run,
   round,
   leg,
   metric,
@@ -34,6 +36,7 @@ describe('the summary of a benchmark', () => {
     ]
     assert.deepEqual(ratiosOf(samples, 'bulk', 'a', 'b'), [2, 1])
     assert.deepEqual(ratiosOf(samples, 'p50', 'a', 'b'), [])
+    assert.deepEqual(ratiosOf([sample(1, 'a', 6), sample(1, 'b', 3, 'bulk', '2')], 'bulk', 'a', 'b'), [])
   })
 
   it('judges by the median ratio, and only what was measured', () => {
@@ -68,6 +71,77 @@ describe('the summary of a benchmark', () => {
       '9,987',
       '1,234,568',
     ])
+  })
+})
+
+const run = (at: string, rounds = 5, processors = 2): Run => {
+  const machine = { kernel: '6.1', processor: 'any', processors, memoryGb: 8, node: 'v20.0.0', load: 0 }
+  return { at, commit: 'abc', machine, rounds, seconds: 1 }
+}
+const found = (samples: readonly Sample[], failures: Found['failures'] = []): Found => ({
+  ...NOTHING,
+  samples,
+  failures,
+})
+
+describe('the results of several runs', () => {
+  const first = mergeResults(
+    NOTHING,
+    run('1'),
+    found(
+      [sample(1, 'a', 6), sample(1, 'b', 3), sample(1, 'a', 9, 'p50')],
+      [{ run: '1', round: 2, leg: 'b', load: 'bulk', error: 'no' }],
+    ),
+  )
+
+  it('are those of each leg and metric that was measured last, and of whom they are', () => {
+    const { samples, runs, failures } = mergeResults(first, run('2'), found([sample(1, 'b', 4, 'bulk', '2')]))
+    assert.deepEqual(
+      samples.map((one) => `${one.run} ${one.leg} ${one.metric} ${one.value}`),
+      ['1 a bulk 6', '1 a p50 9', '2 b bulk 4'],
+    )
+    assert.deepEqual([runs.map(({ at }) => at), failures], [['1', '2'], []])
+  })
+
+  it('forget a run of which nothing is left', () => {
+    const all = first.samples.map((one) => ({ ...one, run: '2' }))
+    assert.deepEqual(
+      mergeResults(first, run('2'), found(all)).runs.map(({ at }) => at),
+      ['2'],
+    )
+  })
+
+  it('keep the figures of parts that were not measured again', () => {
+    const value = { median: 1, least: 1, most: 1, count: 1 }
+    const figure = (part: string, of: string) =>
+      ({
+        run: of,
+        part,
+        title: part,
+        unit: 'ms',
+        bound: { kind: 'at most', limit: 1 },
+        value,
+        isReached: true,
+      }) as const
+    const before = mergeResults(NOTHING, run('1'), {
+      ...NOTHING,
+      figures: [figure('engine', '1'), figure('table', '1')],
+    })
+    const after = mergeResults(before, run('2'), { ...NOTHING, figures: [figure('table', '2')] })
+    assert.deepEqual(
+      after.figures.map((one) => `${one.run} ${one.part}`),
+      ['1 engine', '2 table'],
+    )
+    assert.match(formatReport(after), /Run 1 abc: engine; run 2 abc: table\./)
+  })
+
+  it('stand beside each other only when they are of one machine, and of rounds enough', () => {
+    requireComparable([run('1'), run('2')])
+    assert.throws(
+      () => requireComparable([run('1'), run('2', 5, 4)]),
+      /different machines .*2 × any.*4 × any/,
+    )
+    assert.throws(() => requireComparable([run('1', 4)]), /has 4 rounds; expected 5/)
   })
 })
 

@@ -1,53 +1,80 @@
-import type { Namespace } from '../../support/lab/namespace.ts'
-import { sendDatagrams } from '../datagrams.ts'
-import type { StartedLeg } from '../leg.ts'
-import type { Load } from '../load.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Sent, sendDatagrams } from '../datagrams.ts'
+import type { Load, Metric } from '../load.ts'
 import { processorMicroseconds } from '../processor.ts'
 import { datagramsServer } from '../servers.ts'
 
-const carriesUdp = ({ carries }: StartedLeg): boolean => carries === 'tcp and udp'
-
-const send = (client: Namespace, { address, sources }: StartedLeg, seconds: number, rate?: number) =>
-  sendDatagrams(client, address, datagramsServer.port, {
-    seconds,
-    ...(rate === undefined ? {} : { rate }),
-    ...(sources === undefined ? {} : { sources }),
-  })
-
-/** The smallest packets, as fast as one program sends them: what arrives. */
-const flood: Load = {
-  name: 'packets',
-  metrics: [{ name: 'packets', title: '64-byte packets', unit: '/s', better: 'more' }],
-  tools: [],
-  server: datagramsServer,
-  fits: carriesUdp,
-  async run(client, leg, seconds) {
-    await leg.beforeDatagrams?.()
-    const { sent, delivered, seconds: took } = await send(client, leg, seconds)
-    if (delivered === 0) throw new Error(`none of ${sent} packets arrived`)
-    return [delivered / took]
-  },
+interface Sending {
+  /** As many as go unless said. */
+  readonly rate?: number
+  /** The part of those sent that has to arrive. */
+  readonly leastDelivered: number
+  /** The metric, from sending once for so long. */
+  read(send: () => Promise<Sent>, seconds: number): Promise<number>
 }
 
-/** So few that every way forwards them all. */
-const RATE = 10_000
-const LEAST_DELIVERED = 0.9
-
-/** What the whole machine works for each: sender, way and receiver. Other programs' work counts, too. */
-const cost: Load = {
-  name: 'cpu',
-  metrics: [{ name: 'cpu', title: 'processor time a packet', unit: 'µs', better: 'less' }],
+/** The smallest packets, from a leg's sources. */
+const packets = (metric: Metric, { rate, leastDelivered, read }: Sending): Load => ({
+  name: metric.name,
+  metrics: [metric],
   tools: [],
   server: datagramsServer,
-  fits: carriesUdp,
-  async run(client, leg, seconds) {
-    await leg.beforeDatagrams?.()
-    const before = processorMicroseconds()
-    const { sent, delivered } = await send(client, leg, seconds, RATE)
-    const used = processorMicroseconds() - before
-    if (delivered < sent * LEAST_DELIVERED) throw new Error(`${delivered} of ${sent} packets arrived`)
-    return [used / delivered]
+  fits: ({ carries }) => carries === 'tcp and udp',
+  async run(client, { address, sources, beforeDatagrams }, seconds) {
+    await beforeDatagrams?.()
+    const options = { seconds, ...(rate && { rate }), ...(sources && { sources }) }
+    const send = async () => {
+      const sent = await sendDatagrams(client, address, datagramsServer.port, options)
+      if (sent.delivered === 0 || sent.delivered < sent.sent * leastDelivered)
+        throw new Error(`${sent.delivered} of ${sent.sent} packets arrived`)
+      return sent
+    }
+    return [await read(send, seconds)]
   },
+})
+
+/** As fast as one program sends them: what arrives. */
+const flood = packets(
+  { name: 'packets', title: '64-byte packets', unit: '/s', better: 'more' },
+  {
+    leastDelivered: 0,
+    async read(send) {
+      const { delivered, seconds } = await send()
+      return delivered / seconds
+    },
+  },
+)
+
+/**
+ * What the whole machine works for each, sender, way and receiver, of so few that every way forwards them all: above what it
+ * works just before without them, which is the idling of all legs, a tenth of it.
+ */
+const cost = packets(
+  { name: 'cpu', title: 'processor time a packet', unit: 'µs', better: 'less' },
+  {
+    rate: 10_000,
+    leastDelivered: 0.9,
+    async read(send, seconds) {
+      const idle = await workOf(() => sleep(seconds * 1_000))
+      if (idle.microseconds > MOST_IDLE * 1e6 * idle.seconds)
+        throw new Error(`${(idle.microseconds / idle.seconds / 1e6).toFixed(1)} processors work for others`)
+      const busy = await workOf(send)
+      return (busy.microseconds - (idle.microseconds / idle.seconds) * busy.seconds) / busy.result.delivered
+    },
+  },
+)
+
+/** Processors. Where others leave less than the packets need, these only take it from them. */
+const MOST_IDLE = 0.5
+
+async function workOf<Result>(act: () => Promise<Result>) {
+  const [start, before] = [performance.now(), processorMicroseconds()]
+  const result = await act()
+  return {
+    result,
+    microseconds: processorMicroseconds() - before,
+    seconds: (performance.now() - start) / 1_000,
+  }
 }
 
 export const packetLoads: readonly Load[] = [flood, cost]
