@@ -59,6 +59,8 @@
         "src/io/confinement.cc",
         "src/io/vnet_header.cc",
         "src/io/tun.cc",
+        "src/io/train.cc",
+        "src/io/outbox.cc",
         "src/io/packet_socket.cc",
         "src/io/echo_socket.cc",
         "src/io/file_lock.cc",

@@ -80,6 +80,9 @@ const io = z
     bridgeWrites: count.describe('Packets to containers, written to a bridge'),
     bridgeWriteErrors: count,
     tunWrites: count.describe('The same through the TUN: no neighbour resolved, or the way too narrow'),
+    joined: count.describe(
+      'UDP datagrams that left together with one before them of their flow, by the same write',
+    ),
     neighboursResolved: count,
     neighboursWanted: count,
     queues: count.describe('Packet threads at work'),

@@ -161,6 +161,8 @@ export interface IoCounters {
   readonly bridgeWrites: number
   readonly bridgeWriteErrors: number
   readonly tunWrites: number
+  /** UDP datagrams that left together with one before them of their flow, by the same write. */
+  readonly joined: number
   /** Container addresses whose neighbour on a bridge is resolved, of all in the snapshot. */
   readonly neighboursResolved: number
   readonly neighboursWanted: number

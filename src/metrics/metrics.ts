@@ -216,6 +216,12 @@ const formatIo = ({ io }: LiveStatus): string[] => [
     [{ to: 'bridge' }, io.bridgeWrites],
     [{ to: 'tun' }, io.tunWrites],
   ]),
+  formatMetric(
+    'onehop_joined_datagrams_total',
+    'counter',
+    'Datagrams that left by the same write as one before them.',
+    [[{}, io.joined]],
+  ),
   formatMetric('onehop_write_errors_total', 'counter', 'Writes that failed.', [
     [{ to: 'bridge' }, io.bridgeWriteErrors],
     [{ to: 'tun' }, io.tunWriteErrors],

@@ -117,6 +117,7 @@ test('requests go straight to the bridge, and 64 KB packets stay whole in both d
     tunWriteErrors: 0,
     bridgeWriteErrors: 0,
     tunWrites: 0,
+    joined: 0,
     neighboursResolved: 4,
     neighboursWanted: 4,
   })

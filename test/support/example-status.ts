@@ -45,6 +45,7 @@ export function exampleStatus(): Status {
       bridgeWrites: 3,
       bridgeWriteErrors: 0,
       tunWrites: 0,
+      joined: 0,
       neighboursResolved: 1,
       neighboursWanted: 2,
       queues: 1,

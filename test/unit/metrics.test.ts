@@ -31,6 +31,7 @@ function exampleStatus(services = 1, containers = 1): Status {
       bridgeWrites: 3,
       bridgeWriteErrors: 4,
       tunWrites: 5,
+      joined: 7,
       neighboursResolved: 6,
       neighboursWanted: 8,
       queues: 1,

@@ -1,6 +1,7 @@
 #include "results.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "../packet/address.h"
@@ -60,6 +61,10 @@ Napi::Object refusal(Napi::Env env, const RefusedReason& reason) {
   return object;
 }
 
+double sum_of(const IoCounters::ByError& counts) {
+  return static_cast<double>(std::accumulate(counts.begin(), counts.end(), uint64_t{0}));
+}
+
 }  // namespace
 
 Napi::String address_text(Napi::Env env, const uint8_t* address, bool is_v6) {
@@ -114,11 +119,12 @@ Napi::Array refusals_list(Napi::Env env, const std::vector<RefusedReason>& refus
 
 Napi::Object io_counters(Napi::Env env, const IoCounters& counters) {
   Napi::Object object = Napi::Object::New(env);
-  object["tunReadErrors"] = static_cast<double>(counters.tun_read_errors);
-  object["tunWriteErrors"] = static_cast<double>(counters.tun_write_errors);
+  object["tunReadErrors"] = sum_of(counters.tun_read_errors);
+  object["tunWriteErrors"] = sum_of(counters.tun_write_errors);
   object["bridgeWrites"] = static_cast<double>(counters.bridge_writes);
-  object["bridgeWriteErrors"] = static_cast<double>(counters.bridge_write_errors);
+  object["bridgeWriteErrors"] = sum_of(counters.bridge_write_errors);
   object["tunWrites"] = static_cast<double>(counters.tun_writes);
+  object["joined"] = static_cast<double>(counters.joined);
   object["neighboursResolved"] = counters.neighbours_resolved;
   object["neighboursWanted"] = counters.neighbours_wanted;
   object["queues"] = counters.queues;

@@ -26,12 +26,15 @@ IoCounters Forwarder::counters() const {
       .offload = offload_,
   };
   for (const auto& thread : packet_threads_) {
-    const PacketThread::Counts& counts = thread->counts();
-    sum.tun_read_errors += counts.tun_read_errors.value();
-    sum.tun_write_errors += counts.tun_write_errors.value();
+    const IoCounts& counts = thread->counts();
     sum.bridge_writes += counts.bridge_writes.value();
-    sum.bridge_write_errors += counts.bridge_write_errors.value();
     sum.tun_writes += counts.tun_writes.value();
+    sum.joined += counts.joined.value();
+    for (size_t error = 0; error < ErrorCounts::kErrors; error++) {
+      sum.tun_read_errors[error] += counts.tun_read_errors.of(error);
+      sum.tun_write_errors[error] += counts.tun_write_errors.of(error);
+      sum.bridge_write_errors[error] += counts.bridge_write_errors.of(error);
+    }
     sum.queues += !thread->is_orphaned();
   }
   return sum;

@@ -1,6 +1,7 @@
 // An engine at work on a TUN: its queues, their threads, and the thread that follows neighbours.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -23,8 +24,9 @@ struct ForwarderOptions {
 
 // src/dataplane/dataplane.ts has the meaning of each.
 struct IoCounters {
-  uint64_t tun_read_errors = 0, tun_write_errors = 0;
-  uint64_t bridge_writes = 0, bridge_write_errors = 0, tun_writes = 0;
+  using ByError = std::array<uint64_t, ErrorCounts::kErrors>;
+  ByError tun_read_errors{}, tun_write_errors{}, bridge_write_errors{};
+  uint64_t bridge_writes = 0, tun_writes = 0, joined = 0;
   uint32_t neighbours_resolved = 0, neighbours_wanted = 0;
   uint32_t queues = 0;
   std::vector<std::string> offload;

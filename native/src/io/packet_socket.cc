@@ -1,4 +1,4 @@
-// System calls: socket, setsockopt, sendto.
+// System calls: socket, setsockopt, sendmmsg.
 #include "packet_socket.h"
 
 #include <arpa/inet.h>
@@ -45,23 +45,34 @@ PacketSocket PacketSocket::open() {
   return socket;
 }
 
-int PacketSocket::write(PacketBuffer& buffer, const Packet& packet, uint32_t length,
-                        const Neighbour& neighbour) {
-  virtio_net_hdr received;
-  std::memcpy(&received, buffer.vnet_header(), sizeof received);
-  const virtio_net_hdr header = shifted(header_from(packet.offload, received, packet.data, length),
-                                        PacketBuffer::kEthernetLength);
-  const uint16_t type = ethernet_type(packet.data);
-  std::memcpy(buffer.frame(), &header, sizeof header);
-  put_ethernet_header(buffer.ethernet_header(), neighbour, type);
+void PacketSocket::prepare(const Write& write, size_t at) {
+  const PacketPlace& place = write.place;
+  const virtio_net_hdr header = shifted(write.header, PacketPlace::kEthernetLength);
+  const uint16_t type = ethernet_type(place.packet());
+  std::memcpy(place.frame(), &header, sizeof header);
+  put_ethernet_header(place.ethernet_header(), *write.neighbour, type);
+  iovec& first = write.parts.front();
+  first = {place.frame(), sizeof header + PacketPlace::kEthernetLength + first.iov_len};
 
-  sockaddr_ll to{};
+  sockaddr_ll& to = addresses_[at];
   to.sll_family = AF_PACKET;
   to.sll_protocol = htons(type);
-  to.sll_ifindex = neighbour.interface;
-  const size_t bytes = sizeof header + PacketBuffer::kEthernetLength + length;
-  const auto* address = reinterpret_cast<const sockaddr*>(&to);
-  return ::sendto(descriptor_.number(), buffer.frame(), bytes, 0, address, sizeof to) < 0 ? errno : 0;
+  to.sll_ifindex = write.neighbour->interface;
+  msghdr& message = messages_[at].msg_hdr;
+  message.msg_name = &to;
+  message.msg_namelen = sizeof to;
+  message.msg_iov = write.parts.data();
+  message.msg_iovlen = write.parts.size();
+}
+
+// One that fails ends the call; the next goes on behind it.
+void PacketSocket::write(std::span<const Write> writes, int* errors) {
+  for (size_t at = 0; at < writes.size(); at++) prepare(writes[at], at);
+  for (size_t at = 0; at < writes.size();) {
+    const int sent = ::sendmmsg(descriptor_.number(), &messages_[at], static_cast<unsigned>(writes.size() - at), 0);
+    for (int i = 0; i < sent; i++) errors[at++] = 0;
+    if (sent < 0) errors[at++] = errno;
+  }
 }
 
 }  // namespace onehop

@@ -1,14 +1,17 @@
 // One queue of the TUN and what its thread does with it: read, decide, write, until stopped.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
 
 #include "../pipeline/engine.h"
+#include "io_counts.h"
 #include "neighbour_map.h"
 #include "observer.h"
-#include "packet_buffer.h"
+#include "outbox.h"
+#include "packet_room.h"
 #include "packet_socket.h"
 #include "published.h"
 #include "signal_event.h"
@@ -17,23 +20,8 @@
 
 namespace onehop {
 
-// Written by one thread, read by any.
-class Count {
- public:
-  void add_one() { value_.store(value() + 1, std::memory_order_relaxed); }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_ = 0;
-};
-
 class PacketThread {
  public:
-  struct Counts {
-    Count tun_read_errors, tun_write_errors, bridge_writes, bridge_write_errors;
-    Count tun_writes;  // in place of a bridge write: no neighbour, or too large for the way to it
-  };
-
   // `reader`: this thread's number among the readers of the map and of the tap. `observer`: may be null.
   PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map, Tap& tap, size_t reader,
                std::chrono::microseconds spin, Observer* observer);
@@ -41,21 +29,22 @@ class PacketThread {
   // Until `stop` is raised or the TUN is deleted.
   void run(const SignalEvent& stop);
 
-  const Counts& counts() const { return counts_; }
+  const IoCounts& counts() const { return counts_; }
   // The TUN was deleted, and `run` returned for that.
   bool is_orphaned() const { return is_orphaned_.load(std::memory_order_relaxed); }
 
  private:
-  // What ended a batch: 0 when it was full, or errno of the read; and how many packets were in it.
+  // How many packets were read, and why no more: 0 because they were enough, or errno of the read.
   struct Batch {
     int error;
     uint32_t packets;
   };
   Batch forward_batch();
-  void forward(Packet& packet, const NeighbourMap& neighbours);
-  void forward_watched(Packet& packet, const NeighbourMap& neighbours);
-  Departure leave(Packet& packet, const Result& result, const NeighbourMap& neighbours);
-  Departure write(Packet& packet, const Result& result, const NeighbourMap& neighbours);
+  Batch read_batch();
+  void forward(uint32_t packets, const NeighbourMap& neighbours);
+  void forward_watched(uint32_t at, const NeighbourMap& neighbours);
+  Left leave(uint32_t at, const NeighbourMap& neighbours);
+  void tell_observer(uint32_t packets);
   bool may_spin(bool is_busy);
 
   TunQueue tun_;
@@ -68,8 +57,13 @@ class PacketThread {
   Observer* const observer_;
   std::chrono::steady_clock::time_point spin_until_{};
   std::atomic<bool> is_orphaned_ = false;
-  alignas(64) Counts counts_;
-  PacketBuffer buffer_;
+  alignas(64) IoCounts counts_;
+  uint32_t at_once_ = 1;
+  Outbox outbox_;
+  PacketRoom room_;
+  std::array<Packet, PacketRoom::kPackets> packets_;
+  std::array<PacketPlace, PacketRoom::kPackets> places_;
+  std::array<Result, PacketRoom::kPackets> results_;
 };
 
 }  // namespace onehop

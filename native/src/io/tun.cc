@@ -1,4 +1,4 @@
-// System calls: open, ioctl (TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD), read, write.
+// System calls: open, ioctl (TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD), read, writev.
 #include "tun.h"
 
 #include <fcntl.h>
@@ -111,28 +111,26 @@ TunQueue TunQueue::open(const std::string& name) {
   return queue;
 }
 
-int TunQueue::read(PacketBuffer& buffer, Packet& packet) {
-  const ssize_t count =
-      ::read(number(), buffer.vnet_header(), sizeof(virtio_net_hdr) + PacketBuffer::kCapacity);
+int TunQueue::read(const PacketPlace& place, Packet& packet) {
+  const ssize_t count = ::read(number(), place.vnet_header(), sizeof(virtio_net_hdr) + PacketPlace::kCapacity);
   if (count < 0) return errno;
   if (count < static_cast<ssize_t>(sizeof(virtio_net_hdr))) return EBADMSG;
   virtio_net_hdr header;
-  std::memcpy(&header, buffer.vnet_header(), sizeof header);
+  std::memcpy(&header, place.vnet_header(), sizeof header);
   packet = {
-      .data = buffer.packet(),
+      .data = place.packet(),
       .length = static_cast<uint32_t>(count - sizeof header),
-      .capacity = PacketBuffer::kCapacity,
+      .capacity = PacketPlace::kCapacity,
       .offload = offload_from(header),
   };
   return 0;
 }
 
-int TunQueue::write(PacketBuffer& buffer, const Packet& packet, uint32_t length) {
-  virtio_net_hdr received;
-  std::memcpy(&received, buffer.vnet_header(), sizeof received);
-  const virtio_net_hdr header = header_from(packet.offload, received, packet.data, length);
-  std::memcpy(buffer.vnet_header(), &header, sizeof header);
-  return ::write(number(), buffer.vnet_header(), sizeof header + length) < 0 ? errno : 0;
+int TunQueue::write(const Write& write) {
+  std::memcpy(write.place.vnet_header(), &write.header, sizeof write.header);
+  iovec& first = write.parts.front();
+  first = {write.place.vnet_header(), sizeof write.header + first.iov_len};
+  return ::writev(number(), write.parts.data(), static_cast<int>(write.parts.size())) < 0 ? errno : 0;
 }
 
 }  // namespace onehop

@@ -7,7 +7,8 @@
 
 #include "../pipeline/engine.h"
 #include "descriptor.h"
-#include "packet_buffer.h"
+#include "packet_room.h"
+#include "write.h"
 
 namespace onehop {
 
@@ -22,13 +23,12 @@ class TunQueue {
   // setting of the device, not of the queue.
   const std::vector<std::string>& offloads() const { return offloads_; }
 
-  // One packet into `buffer`; `packet` then points into it. 0 or errno: EAGAIN nothing there, EBADFD the device
+  // One packet into `place`, to which `packet` then points. 0 or errno: EAGAIN nothing there, EBADFD the device
   // was deleted.
-  int read(PacketBuffer& buffer, Packet& packet);
+  int read(const PacketPlace& place, Packet& packet);
 
-  // The first `length` bytes of `packet`, which was read into `buffer`. 0 or errno: EIO the device is down,
-  // EBADFD it was deleted.
-  int write(PacketBuffer& buffer, const Packet& packet, uint32_t length);
+  // 0 or errno: EIO the device is down, EBADFD it was deleted.
+  int write(const Write& write);
 
  private:
   explicit TunQueue(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}

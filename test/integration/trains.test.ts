@@ -1,0 +1,98 @@
+/**
+ * UDP datagrams of one flow that wait in the TUN together leave as one packet, which the kernel takes apart again. So that
+ * they do wait, the daemon stands still while they are sent.
+ */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import test from 'node:test'
+import type { Status } from '../../src/api/status.ts'
+import { FAMILIES, type Family } from '../support/families.ts'
+import type { Daemon } from '../support/lab/daemon.ts'
+import { badChecksums, dissect, goodChecksums } from '../support/lab/dissect.ts'
+import type { Running } from '../support/lab/running.ts'
+import { type Lab, UPLINK, withLab } from '../support/lab.ts'
+
+const BURSTS = ['/usr/bin/python3', join(import.meta.dirname, '..', 'support', 'servers', 'bursts.py')]
+/** The lab's service has it under the same number at the container. */
+const PORT = '5201'
+const FLOWS = 3
+
+interface Exchanged {
+  readonly sent: readonly (readonly string[])[]
+  readonly back: readonly (readonly string[])[]
+}
+
+/** Everything there, and then everything back. */
+async function exchange(lab: Lab, daemon: Daemon, { name, service, client }: Family): Promise<Exchanged> {
+  const server = lab.containers[0]!.namespace.start([...BURSTS, 'serve', name.at(-1)!, PORT])
+  await printed(server, 'listening')
+  const asking = await halted(daemon, async () => {
+    const started = lab.client.start([...BURSTS, 'ask', service, PORT, client(1)])
+    await printed(started, 'sent')
+    return started
+  })
+  await printed(server, 'all')
+  await halted(daemon, async () => {
+    server.child.stdin?.write('\n')
+    await printed(server, 'back')
+  })
+  await asking.exited
+  return JSON.parse(asking.lines[1] ?? 'null') as Exchanged
+}
+
+const printed = (running: Running, line: string): Promise<void> =>
+  running.until(({ lines }) => lines.includes(line), line)
+
+async function halted<Result>({ running }: Daemon, act: () => Promise<Result>): Promise<Result> {
+  process.kill(running.pid, 'SIGSTOP')
+  try {
+    return await act()
+  } finally {
+    process.kill(running.pid, 'SIGCONT')
+  }
+}
+
+/** The devices behind onehop leave nothing to the far ends: datagrams are single and their sums complete. */
+async function takenApart(lab: Lab): Promise<void> {
+  await lab.host.setOffload(lab.containers[0]!.port, { tx: false })
+  await lab.host.setOffload(UPLINK, { tx: false })
+}
+
+test('datagrams that wait together arrive each as it was sent, in order, with right sums', () =>
+  withLab({ containers: 1 }, async (lab) => {
+    await takenApart(lab)
+    const daemon = await lab.startDaemon({ config: { ...lab.config(), dataplane: { fastpath: 'off' } } })
+    const [atClient, atContainer] = [
+      await lab.capture(lab.client, 'eth0', `udp port ${PORT}`),
+      await lab.capture(lab.containers[0]!.namespace, 'eth0', `udp port ${PORT}`),
+    ]
+    let datagrams = 0
+    for (const family of FAMILIES) {
+      const { sent, back } = await exchange(lab, daemon, family)
+      assert.deepEqual(back, sent, family.name)
+      datagrams += sent.flat().length
+    }
+    const { io } = await daemon.status<Status>()
+    assert.deepEqual([io.bridgeWrites, io.tunWrites], [datagrams, 0])
+    assert.ok(io.joined > datagrams, `${io.joined} of twice ${datagrams} joined others`)
+    await Promise.all([atClient.stop(), atContainer.stop()])
+
+    const [requests, answers] = [`udp.dstport == ${PORT}`, `udp.srcport == ${PORT}`]
+    assert.equal((await dissect(atContainer.file, requests, ['frame.number'])).length, datagrams)
+    assert.equal((await dissect(atClient.file, answers, ['frame.number'])).length, datagrams)
+    assert.deepEqual(await badChecksums(atContainer.file, requests), [])
+    assert.deepEqual(await badChecksums(atClient.file, answers), [])
+    assert.ok((await goodChecksums(atContainer.file)).udp! >= datagrams)
+    await assertIdentifications(atClient.file, atContainer.file)
+    await daemon.stop()
+  }))
+
+/** What may be fragmented keeps the identification that its sender gave it. */
+async function assertIdentifications(client: string, container: string): Promise<void> {
+  const cuttable = `ip && udp.dstport == ${PORT} && ip.flags.df == 0`
+  const [sent, arrived] = await Promise.all(
+    [client, container].map((file) => dissect(file, cuttable, ['ip.id', 'udp.length'])),
+  )
+  assert.ok(sent!.length > 0 && sent!.length * FLOWS < 2 * (await dissect(client, 'ip', ['ip.id'])).length)
+  assert.deepEqual(arrived, sent)
+}
