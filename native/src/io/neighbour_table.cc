@@ -85,11 +85,27 @@ NeighbourTable::Change NeighbourTable::apply(const NeighbourEntry& seen) {
   return is_usable && entry.hardware != before.hardware ? Change::kOther : Change::kNone;
 }
 
-std::vector<Hop> NeighbourTable::doubtful() const {
+std::vector<Hop> NeighbourTable::doubtful(size_t most) {
   std::vector<Hop> hops;
   for (const auto& [hop, entry] : entries_)
-    if (!(entry.state & kCared)) hops.push_back(hop);
+    if ((entry.state & kUsable) && !(entry.state & kCared)) hops.push_back(hop);
+  const auto start = asked_.empty() ? entries_.begin() : entries_.upper_bound(asked_.back());
+  asked_.clear();
+  const auto ask = [&](auto from, auto to) {
+    for (; from != to && asked_.size() < most; ++from)
+      if (!(from->second.state & (kUsable | kCared))) asked_.push_back(from->first);
+  };
+  ask(start, entries_.end());
+  ask(entries_.begin(), start);
+  hops.insert(hops.end(), asked_.begin(), asked_.end());
   return hops;
+}
+
+bool NeighbourTable::is_answered() const {
+  return std::ranges::all_of(asked_, [this](const Hop& hop) {
+    const auto found = entries_.find(hop);
+    return found == entries_.end() || (found->second.state & kUsable);
+  });
 }
 
 std::vector<Hop> NeighbourTable::behind(const LostPort& lost) const {

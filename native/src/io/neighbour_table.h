@@ -53,8 +53,13 @@ class NeighbourTable {
   // kLost: it was resolved and no longer is.
   Change apply(const NeighbourEntry& entry);
 
-  // Neighbours that the kernel is neither sure of nor asking about already.
-  std::vector<Hop> doubtful() const;
+  // Neighbours that the kernel is neither sure of nor asking about already: all that it knows, and of the others as many as
+  // `most`, in turn. Each of those takes a place in the kernel's table, which holds 1,024 for all network namespaces together
+  // (gc_thresh3), for half a minute also when nobody answers; when it is full, nobody on the host finds a new neighbour.
+  std::vector<Hop> doubtful(size_t most);
+  // Whether some of those others were asked for the last time, and whether all of them are known by now.
+  bool is_asking() const { return !asked_.empty(); }
+  bool is_answered() const;
   // Neighbours that the kernel found to be at this place, which is no more.
   std::vector<Hop> behind(const LostPort& lost) const;
 
@@ -79,6 +84,7 @@ class NeighbourTable {
   std::vector<Bridge> bridges_;
   std::vector<ContainerRoute> routes_;
   std::map<Hop, Entry> entries_;  // those that a route names
+  std::vector<Hop> asked_;        // unknown ones, the last time; the next turn begins behind them
 };
 
 }  // namespace onehop

@@ -21,6 +21,9 @@ constexpr auto kConfirmEvery = 5s;
 // Routes and links change in bursts; one re-read answers them all.
 constexpr auto kSettle = 100ms;
 constexpr auto kRetry = 1s;
+// Unknown neighbours asked for at once, and how soon the next are when all of these have answered.
+constexpr size_t kAsked = 64;
+constexpr auto kNext = 100ms;
 // Requests sent with one call: their answers fit into the socket's queue many times over.
 constexpr size_t kBatch = 64;
 
@@ -81,8 +84,9 @@ void Neighbours::run(const SignalEvent& stop) {
     if (heard.revents) hear();
     if (Clock::now() >= synchronise_at_) synchronise();
     if (Clock::now() >= confirm_at_) {
-      confirm(table_.doubtful());
-      confirm_at_ = Clock::now() + kConfirmEvery;
+      const bool is_answered = table_.is_answered();
+      confirm(table_.doubtful(kAsked));
+      confirm_at_ = Clock::now() + (is_answered && table_.is_asking() ? kNext : kConfirmEvery);
     }
     if (is_changed_) publish();
   }
