@@ -3,9 +3,7 @@
  * (native/bench/engine_bench.cc), one packet at a time as a packet thread does, and 16 at once, when the table's memory
  * comes while others are parsed. Replay: a capture through `onehop replay`, packets a second of processor time.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Address } from '../../src/address.ts'
 import { compileSnapshot } from '../../src/compile.ts'
@@ -14,10 +12,11 @@ import { encodeSnapshot } from '../../src/dataplane/encode.ts'
 import { pcapFileHeader, pcapRecordLength, writePcapRecord } from '../../src/packet/pcap.ts'
 import { Identities } from '../../src/pipeline/identities.ts'
 import { onehop } from '../support/cli.ts'
+import { run } from '../support/lab/running.ts'
 import { ACK, buildPacket } from '../support/packets.ts'
-import type { EngineFigure } from './figure.ts'
-import { distributionOf } from './summary.ts'
-import { type Bound, isWithin } from './targets.ts'
+import { type EngineFigure, figureOf } from './figure.ts'
+import { withFolder } from './program.ts'
+import type { Bound } from './targets.ts'
 
 const NATIVE_NS: Bound = { kind: 'at most', limit: 60 }
 const REFERENCE_PER_SECOND: Bound = { kind: 'at least', limit: 300_000 }
@@ -40,28 +39,22 @@ services:
 `
 
 /** Everything `rounds` times; rows in a fixed order. */
-export async function measureEngines(rounds: number): Promise<readonly EngineFigure[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'onehop-bench-'))
-  try {
+export const measureEngines = (rounds: number): Promise<readonly EngineFigure[]> =>
+  withFolder(async (folder) => {
     const values = new Map<string, number[]>()
     const note = (title: string, value: number) => values.set(title, [...(values.get(title) ?? []), value])
     for (let round = 0; round < rounds; round++) {
-      for (const figure of benchNative(folder)) note(titleOf(figure), figure.ns)
+      for (const figure of await benchNative(folder)) note(titleOf(figure), figure.ns)
       note(REPLAY, await benchReplay(folder))
     }
-    return [...values].map(([title, measured]) => figureOf(title, measured))
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
+    return [...values].map(([title, measured]) =>
+      title === REPLAY
+        ? figureOf(title, 'packets/s', REFERENCE_PER_SECOND, measured)
+        : figureOf(title, 'ns a packet', NATIVE_NS, measured),
+    )
+  })
 
 const REPLAY = 'reference engine in `replay`'
-
-function figureOf(title: string, measured: readonly number[]): EngineFigure {
-  const [unit, bound] = title === REPLAY ? ['packets/s', REFERENCE_PER_SECOND] : ['ns a packet', NATIVE_NS]
-  const value = distributionOf(measured)!
-  return { title, unit, bound, value, isReached: isWithin(value.median, bound) }
-}
 
 /** One line of engine_bench. */
 interface NativeFigure {
@@ -76,12 +69,12 @@ const titleOf = ({ family, way, atOnce }: NativeFigure): string =>
 
 const REPORTED_AT_ONCE = [1, 16]
 
-function benchNative(folder: string): readonly NativeFigure[] {
+async function benchNative(folder: string): Promise<readonly NativeFigure[]> {
   const snapshot = join(folder, 'snapshot')
   const config = parseConfig(CONFIG, 'bench.yaml')
   writeFileSync(snapshot, encodeSnapshot(compileSnapshot(config, new Identities(), new Uint8Array(16))))
   const program = join(import.meta.dirname, '../../native/build/Release/engine_bench')
-  return execFileSync(program, [snapshot, String(SOURCES)], { encoding: 'utf8' })
+  return (await run([program, snapshot, String(SOURCES)]))
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as NativeFigure)
@@ -119,8 +112,8 @@ async function benchReplay(folder: string): Promise<number> {
   writeCapture(input)
   writeFileSync(config, CONFIG)
   const before = process.cpuUsage()
-  const run = await onehop('replay', input, output, '--config', config, '--engine', 'reference')
+  const replayed = await onehop('replay', input, output, '--config', config, '--engine', 'reference')
   const { user, system } = process.cpuUsage(before)
-  if (run.code !== 0) throw new Error(run.stderr)
+  if (replayed.code !== 0) throw new Error(replayed.stderr)
   return Math.round((REPLAYED / (user + system)) * 1e6)
 }

@@ -1,5 +1,5 @@
-import type { Distribution } from './summary.ts'
-import type { Bound } from './targets.ts'
+import { type Distribution, distributionOf } from './summary.ts'
+import { type Bound, isWithin } from './targets.ts'
 
 /** What is measured otherwise than by traffic over a leg: of an engine by itself, or of a daemon. */
 export interface EngineFigure {
@@ -8,4 +8,15 @@ export interface EngineFigure {
   readonly bound: Bound
   readonly value: Distribution
   readonly isReached: boolean
+}
+
+/** `measured` at least once. */
+export function figureOf(
+  title: string,
+  unit: string,
+  bound: Bound,
+  measured: readonly number[],
+): EngineFigure {
+  const value = distributionOf(measured)!
+  return { title, unit, bound, value, isReached: isWithin(value.median, bound) }
 }

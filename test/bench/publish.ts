@@ -3,11 +3,9 @@
  * table: a container goes down or comes back, and the snapshot that knows it is in force. In a process of its own, whose
  * memory is a figure too.
  */
-import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
-import type { EngineFigure } from './figure.ts'
-import { distributionOf } from './summary.ts'
-import { type Bound, isWithin } from './targets.ts'
+import { type EngineFigure, figureOf } from './figure.ts'
+import { inTurn, runProgram } from './program.ts'
+import type { Bound } from './targets.ts'
 
 export const SERVICES = 10_000
 export const CONTAINERS = 10
@@ -24,8 +22,8 @@ export interface PublishFigures {
 const CHANGE: Bound = { kind: 'at most', limit: 10 }
 const MEMORY: Bound = { kind: 'at most', limit: 300 }
 
-export function measurePublishing(rounds: number): readonly EngineFigure[] {
-  const all = Array.from({ length: rounds }, publishInProcess)
+export async function measurePublishing(rounds: number): Promise<readonly EngineFigure[]> {
+  const all = await inTurn(rounds, () => runProgram<PublishFigures>('publish-process.ts'))
   const sorted = all.map(({ changes }) => [...changes].sort((a, b) => a - b))
   const where = `${amount(SERVICES)} services × ${CONTAINERS} containers, ${amount(SOURCES)} sources`
   return [
@@ -50,17 +48,4 @@ export function measurePublishing(rounds: number): readonly EngineFigure[] {
   ]
 }
 
-function publishInProcess(): PublishFigures {
-  const program = join(import.meta.dirname, 'publish-process.ts')
-  const options = { encoding: 'utf8', maxBuffer: 1 << 24 } as const
-  return JSON.parse(
-    execFileSync('node', ['--expose-gc', '--import', 'tsx', program], options),
-  ) as PublishFigures
-}
-
 const amount = (count: number): string => count.toLocaleString('en')
-
-function figureOf(title: string, unit: string, bound: Bound, measured: readonly number[]): EngineFigure {
-  const value = distributionOf(measured)!
-  return { title, unit, bound, value, isReached: isWithin(value.median, bound) }
-}

@@ -91,7 +91,7 @@ function targetTable(judgements: readonly Judgement[]): string {
     nameTarget(judgement),
     formatBound(judgement.bound) + (judgement.than === undefined ? '' : ' ×'),
     formatDistribution(judgement.value),
-    formatReached(judgement.isReached),
+    judgement.isNoise ? 'not told from noise' : formatReached(judgement.isReached),
   ])
   return rows.length === 0 ? '' : formatMarkdown([TARGET_HEADING, ...rows])
 }

@@ -62,6 +62,17 @@ describe('the summary of a benchmark', () => {
     assert.deepEqual([of(1)?.isReached, of(1.1)?.isReached, of(1)?.value.median], [true, false, 1])
   })
 
+  it('tells growth from what differs where nothing grew', () => {
+    const of = (grown: number, again: number) =>
+      judge([
+        ...[sample(1, 'fastpath-1', 100, 'packets'), sample(1, 'fastpath-1m-sources', grown, 'packets')],
+        sample(1, 'fastpath-1-again', again, 'packets'),
+      ]).map(({ isReached, isNoise }) => ({ isReached, isNoise }))
+    assert.deepEqual(of(96, 100), [{ isReached: true, isNoise: false }])
+    assert.deepEqual(of(90, 100), [{ isReached: false, isNoise: false }])
+    assert.deepEqual(of(90, 89), [{ isReached: false, isNoise: true }])
+  })
+
   it('prints three digits, and thousands apart', () => {
     assert.deepEqual([0.6123, 1, 12.345, 999.4, 9987, 1234567.8].map(formatNumber), [
       '0.612',
