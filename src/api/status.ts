@@ -83,6 +83,12 @@ const io = z
     joined: count.describe(
       'UDP datagrams that left together with one before them of their flow, by the same write',
     ),
+    tunDropped: count.describe(
+      'What the kernel had for the TUN and dropped: its queue was full, or nobody read it',
+    ),
+    errors: listOf(
+      z.object({ call: z.enum(['read TUN', 'write TUN', 'write bridge']), error: z.string(), count }),
+    ).describe("The failed reads and writes, by errno's name"),
     neighboursResolved: count,
     neighboursWanted: count,
     queues: count.describe('Packet threads at work'),

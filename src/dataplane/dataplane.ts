@@ -163,6 +163,10 @@ export interface IoCounters {
   readonly tunWrites: number
   /** UDP datagrams that left together with one before them of their flow, by the same write. */
   readonly joined: number
+  /** Since the start, packets that the kernel had for the TUN and dropped: its queue was full, or nobody read it. */
+  readonly tunDropped: number
+  /** The failed reads and writes above, by call and errno's name. */
+  readonly errors: readonly IoError[]
   /** Container addresses whose neighbour on a bridge is resolved, of all in the snapshot. */
   readonly neighboursResolved: number
   readonly neighboursWanted: number
@@ -171,6 +175,12 @@ export interface IoCounters {
   /** What the kernel leaves to us: csum, tso4, tso6, tso-ecn, uso4, uso6. */
   readonly offload: readonly string[]
   readonly fastpath: FastPathCounters
+}
+
+export interface IoError {
+  readonly call: 'read TUN' | 'write TUN' | 'write bridge'
+  readonly error: string
+  readonly count: number
 }
 
 export interface FastPathCounters {

@@ -222,6 +222,12 @@ const formatIo = ({ io }: LiveStatus): string[] => [
     'Datagrams that left by the same write as one before them.',
     [[{}, io.joined]],
   ),
+  formatMetric(
+    'onehop_tun_dropped_total',
+    'counter',
+    'Packets for the TUN that the kernel dropped: its queue was full, or nobody read it.',
+    only(io.tunDropped),
+  ),
   formatMetric('onehop_write_errors_total', 'counter', 'Writes that failed.', [
     [{ to: 'bridge' }, io.bridgeWriteErrors],
     [{ to: 'tun' }, io.tunWriteErrors],

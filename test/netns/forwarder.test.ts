@@ -118,6 +118,8 @@ test('requests go straight to the bridge, and 64 KB packets stay whole in both d
     bridgeWriteErrors: 0,
     tunWrites: 0,
     joined: 0,
+    tunDropped: 0,
+    errors: [],
     neighboursResolved: 4,
     neighboursWanted: 4,
   })
@@ -176,6 +178,54 @@ ip link set ${BRIDGE} up`)
   await assertServed()
   assert.ok((await forwarding.io()).bridgeWrites > bridgeWrites)
 })
+
+test('what the kernel has no room for in the TUN is counted as the kernel counts it', async () => {
+  const forwarding = await Forwarding.start()
+  await forwarding.untilResolved(4)
+  const before = await droppedByKernel()
+  await lab.host.script(`ip link set ${TUN} txqueuelen 16`)
+  await halted(forwarding, () => sendDatagrams(100))
+  await lab.host.script(`ip link set ${TUN} txqueuelen 10000`)
+  const { tunDropped } = await forwarding.io()
+  assert.equal(tunDropped, (await droppedByKernel()) - before)
+  assert.ok(tunDropped >= 50, `${tunDropped} dropped`)
+})
+
+test('writes that fail are counted by their error', async () => {
+  const forwarding = await Forwarding.start()
+  await halted(forwarding, async () => {
+    await sendDatagrams(3, 54)
+    await lab.host.script(`ip link set ${TUN} down`)
+  })
+  const isCounted = async () => (await forwarding.io()).tunWriteErrors > 0
+  await untilTrue(isCounted, 'a failed write')
+  const { errors, tunWriteErrors } = await forwarding.io()
+  await lab.host.script(`ip link set ${TUN} up\n${ROUTES.split('\n').slice(3).join('\n')}`)
+  assert.deepEqual(errors, [{ call: 'write TUN', error: 'EIO', count: tunWriteErrors }])
+})
+
+async function droppedByKernel(): Promise<number> {
+  const [link] = JSON.parse(await lab.host.run(['ip', '-j', '-s', 'link', 'show', TUN]))
+  return link.stats64.tx.dropped
+}
+
+async function halted({ running }: Forwarding, act: () => Promise<unknown>): Promise<void> {
+  process.kill(running.pid, 'SIGSTOP')
+  try {
+    await act()
+  } finally {
+    process.kill(running.pid, 'SIGCONT')
+  }
+}
+
+/** Of one flow, which nobody answers. */
+const sendDatagrams = (count: number, port = 53): Promise<string> =>
+  lab.client.run(['/usr/bin/python3', '-'], {
+    input: `
+import socket
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(${count}): one.sendto(b"x", ("${PUBLIC}", ${port}))`,
+  })
 
 test('it uses no processor time while nothing happens', async () => {
   const forwarding = await Forwarding.start({ spinUs: 100 })

@@ -46,6 +46,8 @@ export function exampleStatus(): Status {
       bridgeWriteErrors: 0,
       tunWrites: 0,
       joined: 0,
+      tunDropped: 0,
+      errors: [],
       neighboursResolved: 1,
       neighboursWanted: 2,
       queues: 1,

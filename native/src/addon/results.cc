@@ -61,6 +61,24 @@ Napi::Object refusal(Napi::Env env, const RefusedReason& reason) {
   return object;
 }
 
+Napi::Array io_errors(Napi::Env env, const IoCounters& counters) {
+  Napi::Array list = Napi::Array::New(env);
+  const auto add = [&](const char* call, const IoCounters::ByError& counts) {
+    for (size_t error = 0; error < counts.size(); error++) {
+      if (counts[error] == 0) continue;
+      Napi::Object object = Napi::Object::New(env);
+      object["call"] = call;
+      object["error"] = error_name(static_cast<int>(error));
+      object["count"] = static_cast<double>(counts[error]);
+      list[list.Length()] = object;
+    }
+  };
+  add("read TUN", counters.tun_read_errors);
+  add("write TUN", counters.tun_write_errors);
+  add("write bridge", counters.bridge_write_errors);
+  return list;
+}
+
 double sum_of(const IoCounters::ByError& counts) {
   return static_cast<double>(std::accumulate(counts.begin(), counts.end(), uint64_t{0}));
 }
@@ -125,6 +143,8 @@ Napi::Object io_counters(Napi::Env env, const IoCounters& counters) {
   object["bridgeWriteErrors"] = sum_of(counters.bridge_write_errors);
   object["tunWrites"] = static_cast<double>(counters.tun_writes);
   object["joined"] = static_cast<double>(counters.joined);
+  object["tunDropped"] = static_cast<double>(counters.tun_dropped);
+  object["errors"] = io_errors(env, counters);
   object["neighboursResolved"] = counters.neighbours_resolved;
   object["neighboursWanted"] = counters.neighbours_wanted;
   object["queues"] = counters.queues;

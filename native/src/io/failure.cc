@@ -5,9 +5,13 @@
 
 namespace onehop {
 
-IoFailure system_failure(const std::string& call, int error, const std::string& remedy) {
+std::string error_name(int error) {
   const char* name = strerrorname_np(error);
-  std::string message = call + ": " + (name ? name : std::to_string(error));
+  return name ? name : std::to_string(error);
+}
+
+IoFailure system_failure(const std::string& call, int error, const std::string& remedy) {
+  std::string message = call + ": " + error_name(error);
   if (!remedy.empty()) message += " (" + remedy + ")";
   return {IoFailure::Cause::kSystem, message};
 }

@@ -18,6 +18,9 @@ class IoFailure : public std::runtime_error {
   const Cause cause;
 };
 
+// `EPERM`; of an error without a name its number.
+std::string error_name(int error);
+
 // `open /dev/net/tun: EPERM (need CAP_NET_ADMIN)`; no brackets without a remedy.
 IoFailure system_failure(const std::string& call, int error, const std::string& remedy = "");
 

@@ -10,6 +10,7 @@ namespace onehop {
 Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer)
     : engine_(engine), neighbours_(options.bridges, options.queues, observer), tap_(options.queues) {
   open_queues(options, observer);
+  tun_drops_.emplace(options.tun);
   update();
   start_threads();
 }
@@ -19,8 +20,9 @@ void Forwarder::update() {
   if (std::exchange(followed_, version) != version) neighbours_.follow(engine_.container_addresses());
 }
 
-IoCounters Forwarder::counters() const {
+IoCounters Forwarder::counters() {
   IoCounters sum{
+      .tun_dropped = tun_drops_->count(),
       .neighbours_resolved = neighbours_.resolved(),
       .neighbours_wanted = neighbours_.wanted(),
       .offload = offload_,

@@ -4,10 +4,12 @@
 #include <array>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "../pipeline/engine.h"
+#include "link_drops.h"
 #include "neighbours.h"
 #include "packet_thread.h"
 #include "tap.h"
@@ -27,6 +29,7 @@ struct IoCounters {
   using ByError = std::array<uint64_t, ErrorCounts::kErrors>;
   ByError tun_read_errors{}, tun_write_errors{}, bridge_write_errors{};
   uint64_t bridge_writes = 0, tun_writes = 0, joined = 0;
+  uint64_t tun_dropped = 0;
   uint32_t neighbours_resolved = 0, neighbours_wanted = 0;
   uint32_t queues = 0;
   std::vector<std::string> offload;
@@ -46,7 +49,7 @@ class Forwarder {
   // The bridges from now on; one that does not exist is waited for.
   void use_bridges(std::vector<std::string> bridges) { neighbours_.use_bridges(std::move(bridges)); }
 
-  IoCounters counters() const;
+  IoCounters counters();
 
   // Begins to watch; until `unwatch`, or as long as the forwarder lives.
   std::shared_ptr<Watch> watch(const WatchOptions& options);
@@ -60,6 +63,7 @@ class Forwarder {
   Neighbours neighbours_;
   uint64_t followed_ = 0;  // version of the container addresses
   std::vector<std::string> offload_;
+  std::optional<LinkDrops> tun_drops_;  // once the TUN is there
   Tap tap_;
   std::vector<std::unique_ptr<PacketThread>> packet_threads_;
   ThreadGroup threads_;  // last: stopped before what they use is destroyed
