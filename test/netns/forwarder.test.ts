@@ -218,13 +218,15 @@ async function halted({ running }: Forwarding, act: () => Promise<unknown>): Pro
   }
 }
 
-/** Of one flow, which nobody answers. */
-const sendDatagrams = (count: number, port = 53): Promise<string> =>
+/** Of one flow. */
+const sendDatagrams = (count: number, port = 53, apartSeconds = 0): Promise<string> =>
   lab.client.run(['/usr/bin/python3', '-'], {
     input: `
-import socket
+import socket, time
 one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for n in range(${count}): one.sendto(b"x", ("${PUBLIC}", ${port}))`,
+for n in range(${count}):
+  one.sendto(b"x", ("${PUBLIC}", ${port}))
+  time.sleep(${apartSeconds})`,
   })
 
 test('it uses no processor time while nothing happens', async () => {
@@ -241,6 +243,22 @@ test('it uses no processor time while nothing happens', async () => {
     const usedMs = ms - before[name]!
     assert.ok(usedMs < WINDOW_MS / 100, `${name} ran for ${usedMs} of ${WINDOW_MS} ms`)
   }
+})
+
+test('it looks for packets only as long as they come soon', async () => {
+  const SPIN_US = 500
+  const forwarding = await Forwarding.start({ spinUs: SPIN_US })
+  await forwarding.untilResolved(4)
+  const spent = async () => {
+    const threads = Object.entries(await forwarding.ask<Record<string, number>>('threads'))
+    return threads.reduce((sum, [name, ms]) => (name.startsWith('onehop-q') ? sum + ms : sum), 0)
+  }
+  const before = await spent()
+  const COUNT = 1_000
+  // Each is answered by onehop itself, so there is one packet every two milliseconds.
+  await sendDatagrams(COUNT, 54, 0.002)
+  const spentMs = (await spent()) - before
+  assert.ok(spentMs < (COUNT * SPIN_US) / 1_000 / 2, `${spentMs} ms`)
 })
 
 test('stop under load takes less than a second, nothing is touched afterwards, and it may be repeated', async () => {

@@ -16,8 +16,6 @@ namespace onehop {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // A TUN that fails to be read for another reason than being empty or gone is tried again this often.
 constexpr int kRetryMs = 100;
 
@@ -82,9 +80,12 @@ void PacketThread::run(const SignalEvent& stop) {
   pollfd polled[] = {{stop.number(), POLLIN, 0}, {tun_.number(), POLLIN, 0}};
   while (!stop.is_raised()) {
     const auto [error, packets] = forward_batch();
-    if (error == 0 || (error == EAGAIN && may_spin(packets > 0))) continue;
+    if (packets > 0) spin_.found();
+    if (error == 0) continue;
     if (error == EAGAIN) {
+      if (spin_.may_look_again()) continue;
       ::poll(polled, 2, -1);
+      spin_.woke();
     } else if (error == EBADFD) {
       return is_orphaned_.store(true, std::memory_order_relaxed);
     } else {
@@ -161,14 +162,6 @@ Left PacketThread::leave(uint32_t at, const NeighbourMap& neighbours) {
 void PacketThread::tell_observer(uint32_t packets) {
   for (uint32_t at = 0; at < packets; at++)
     if (results_[at].is_settled) observer_->forwarded(reader_, results_[at], worker_->version());
-}
-
-// The next packet of a conversation often comes sooner than a sleeping thread would wake up.
-bool PacketThread::may_spin(bool is_busy) {
-  if (spin_.count() == 0) return false;
-  const auto now = Clock::now();
-  if (is_busy) spin_until_ = now + spin_;
-  return now < spin_until_;
 }
 
 }  // namespace onehop

@@ -15,6 +15,7 @@
 #include "packet_socket.h"
 #include "published.h"
 #include "signal_event.h"
+#include "spin.h"
 #include "tap.h"
 #include "tun.h"
 
@@ -45,7 +46,6 @@ class PacketThread {
   void forward_watched(uint32_t at, const NeighbourMap& neighbours);
   Left leave(uint32_t at, const NeighbourMap& neighbours);
   void tell_observer(uint32_t packets);
-  bool may_spin(bool is_busy);
 
   TunQueue tun_;
   PacketSocket socket_;
@@ -53,9 +53,8 @@ class PacketThread {
   Published<NeighbourMap>& map_;
   Tap& tap_;
   const size_t reader_;
-  const std::chrono::nanoseconds spin_;
   Observer* const observer_;
-  std::chrono::steady_clock::time_point spin_until_{};
+  Spin spin_;
   std::atomic<bool> is_orphaned_ = false;
   alignas(64) IoCounts counts_;
   uint32_t at_once_ = 1;
