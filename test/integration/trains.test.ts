@@ -58,34 +58,37 @@ async function takenApart(lab: Lab): Promise<void> {
   await lab.host.setOffload(UPLINK, { tx: false })
 }
 
-test('datagrams that wait together arrive each as it was sent, in order, with right sums', () =>
-  withLab({ containers: 1 }, async (lab) => {
-    await takenApart(lab)
-    const daemon = await lab.startDaemon({ config: { ...lab.config(), dataplane: { fastpath: 'off' } } })
-    const [atClient, atContainer] = [
-      await lab.capture(lab.client, 'eth0', `udp port ${PORT}`),
-      await lab.capture(lab.containers[0]!.namespace, 'eth0', `udp port ${PORT}`),
-    ]
-    let datagrams = 0
-    for (const family of FAMILIES) {
-      const { sent, back } = await exchange(lab, daemon, family)
-      assert.deepEqual(back, sent, family.name)
-      datagrams += sent.flat().length
-    }
-    const { io } = await daemon.status<Status>()
-    assert.deepEqual([io.bridgeWrites, io.tunWrites], [datagrams, 0])
-    assert.ok(io.joined > datagrams, `${io.joined} of twice ${datagrams} joined others`)
-    await Promise.all([atClient.stop(), atContainer.stop()])
+for (const queues of [1, 2])
+  test(`datagrams that wait together in ${queues} queues arrive each as it was sent, in order, with right sums`, () =>
+    withLab({ containers: 1 }, async (lab) => {
+      await takenApart(lab)
+      const daemon = await lab.startDaemon({
+        config: { ...lab.config(), dataplane: { fastpath: 'off', queues } },
+      })
+      const [atClient, atContainer] = [
+        await lab.capture(lab.client, 'eth0', `udp port ${PORT}`),
+        await lab.capture(lab.containers[0]!.namespace, 'eth0', `udp port ${PORT}`),
+      ]
+      let datagrams = 0
+      for (const family of FAMILIES) {
+        const { sent, back } = await exchange(lab, daemon, family)
+        assert.deepEqual(back, sent, family.name)
+        datagrams += sent.flat().length
+      }
+      const { io } = await daemon.status<Status>()
+      assert.deepEqual([io.bridgeWrites, io.tunWrites], [datagrams, 0])
+      assert.ok(io.joined > datagrams, `${io.joined} of twice ${datagrams} joined others`)
+      await Promise.all([atClient.stop(), atContainer.stop()])
 
-    const [requests, answers] = [`udp.dstport == ${PORT}`, `udp.srcport == ${PORT}`]
-    assert.equal((await dissect(atContainer.file, requests, ['frame.number'])).length, datagrams)
-    assert.equal((await dissect(atClient.file, answers, ['frame.number'])).length, datagrams)
-    assert.deepEqual(await badChecksums(atContainer.file, requests), [])
-    assert.deepEqual(await badChecksums(atClient.file, answers), [])
-    assert.ok((await goodChecksums(atContainer.file)).udp! >= datagrams)
-    await assertIdentifications(atClient.file, atContainer.file)
-    await daemon.stop()
-  }))
+      const [requests, answers] = [`udp.dstport == ${PORT}`, `udp.srcport == ${PORT}`]
+      assert.equal((await dissect(atContainer.file, requests, ['frame.number'])).length, datagrams)
+      assert.equal((await dissect(atClient.file, answers, ['frame.number'])).length, datagrams)
+      assert.deepEqual(await badChecksums(atContainer.file, requests), [])
+      assert.deepEqual(await badChecksums(atClient.file, answers), [])
+      assert.ok((await goodChecksums(atContainer.file)).udp! >= datagrams)
+      await assertIdentifications(atClient.file, atContainer.file)
+      await daemon.stop()
+    }))
 
 /** What may be fragmented keeps the identification that its sender gave it. */
 async function assertIdentifications(client: string, container: string): Promise<void> {
