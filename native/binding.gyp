@@ -36,6 +36,7 @@
         "src/pipeline/lookup.cc",
         "src/pipeline/pipeline.cc",
         "src/pipeline/choose.cc",
+        "src/pipeline/forecast.cc",
         "src/pipeline/forward.cc",
         "src/pipeline/fragments.cc",
         "src/pipeline/answer.cc",
@@ -112,6 +113,7 @@
         "src/addon/results.cc",
         "src/addon/engine_object.cc",
         "src/addon/engine_table.cc",
+        "src/addon/engine_forecast.cc",
         "src/addon/engine_traffic.cc",
         "src/addon/echo_socket_object.cc",
         "src/addon/addon.cc"

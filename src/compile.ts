@@ -67,6 +67,18 @@ export class Compiler {
       : Math.min(...Array.from(this.#starting.values(), ({ dueMs }) => dueMs))
   }
 
+  /** Another one that goes on from here: nothing of what it compiles is known to this one. */
+  fork(identities: Identities): Compiler {
+    const fork = new Compiler(identities, this.#key)
+    for (const [name, compiled] of this.#compiled) fork.#compiled.set(name, compiled)
+    for (const [name, compiled] of this.#starting) fork.#starting.set(name, compiled)
+    fork.#places.follow(this.#places.services)
+    fork.#services = this.#services
+    fork.#conditions = this.#conditions
+    fork.#limits = this.#limits
+    return fork
+  }
+
   /** `nowMs` is any clock's that never goes back; `sources` are the local ones (config/hairpin.ts), checked. */
   compile(
     config: Config,

@@ -13,7 +13,10 @@ export type ErrorCode =
 /** What a process exits with, for help, manual and README. */
 export const EXIT_STATUSES: readonly (readonly [code: number, meaning: string])[] = [
   [0, 'done'],
-  [1, 'failed, or found what doctor, routes show and replay --vs look for'],
+  [
+    1,
+    'failed, or found what doctor, routes show and replay --vs look for, or more clients to move than --max-moved',
+  ],
   [2, 'wrong command line or config'],
   [70, "a defect of onehop's own"],
   [130, 'ended by SIGINT'],

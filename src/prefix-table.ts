@@ -37,6 +37,14 @@ export class PrefixTable {
         this.#families[width].add(prefix, length, renumber(number))
   }
 
+  /** In the same order, too. */
+  isSameAs(other: PrefixTable): boolean {
+    return ([4, 6] as const).every((family) => {
+      const [own, others] = [this.rows(family), other.rows(family)]
+      return own.length === others.length && own.every((byte, i) => byte === others[i])
+    })
+  }
+
   rows(family: 4 | 6): Uint8Array {
     return this.#families[family === 4 ? 4 : 16].written()
   }

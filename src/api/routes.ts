@@ -5,6 +5,7 @@ import { dropsRoute } from './drops.ts'
 import { eventsRoute } from './events.ts'
 import { explainRoute } from './explain.ts'
 import { describeApi, type OpenApi } from './openapi.ts'
+import { planRoutes } from './plan.ts'
 import { ratesRoute } from './rates.ts'
 import { type Route, route } from './route.ts'
 import { statusRoute } from './status.ts'
@@ -33,6 +34,7 @@ export const ROUTES: readonly Route[] = [
   ...containerRoutes,
   ...tableRoutes,
   explainRoute,
+  ...planRoutes,
   ...watchRoutes,
   ratesRoute,
   dropsRoute,

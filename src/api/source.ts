@@ -4,6 +4,7 @@ import type { ContainersSource } from './containers.ts'
 import type { DropsSource } from './drops.ts'
 import type { EventsSource } from './events.ts'
 import type { ExplainSource } from './explain.ts'
+import type { PlanSource } from './plan.ts'
 import type { RatesSource } from './rates.ts'
 import type { LiveStatus } from './status.ts'
 
@@ -15,6 +16,7 @@ export interface ApiSource {
     'page' | 'source' | 'forget' | 'import' | 'scopes' | 'pins' | 'pin' | 'unpin'
   >
   readonly explainer: ExplainSource
+  readonly plans: PlanSource
   readonly watch: Pick<WatchOperator, 'capture' | 'trace'>
   readonly rates: RatesSource
   readonly drops: DropsSource

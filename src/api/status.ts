@@ -103,6 +103,14 @@ const status = z
     pid: count,
     upSeconds: count,
     tun: z.string(),
+    config: z
+      .object({
+        from: z
+          .enum(['file', 'flags', 'applied'])
+          .describe('applied: by POST /v1/apply, in force until a reload or restart'),
+        file: z.string().optional().describe('What a reload reads'),
+      })
+      .describe('Where the config in force came from'),
     bridges: texts,
     routes: z
       .enum(['made', 'left'])

@@ -26,6 +26,9 @@ const COMMANDS = [
   'containers',
   'table',
   'explain',
+  'plan',
+  'apply',
+  'what-if',
   'events',
   'capture',
   'trace',
@@ -85,7 +88,8 @@ export async function buildProgram(context: CliContext): Promise<Command> {
 async function addCommand(name: string, program: Command, context: CliContext): Promise<void> {
   try {
     const module = await loadModule(`./${name}.ts`)
-    const add = module[`add${name[0]!.toUpperCase()}${name.slice(1)}Command`] as AddCommand
+    const title = name.replace(/(?:^|-)./g, (letter) => letter.at(-1)!.toUpperCase())
+    const add = module[`add${title}Command`] as AddCommand
     add(program, context)
   } catch (error) {
     program

@@ -67,6 +67,7 @@ async function run(options: RunOptions, { env }: CliContext): Promise<number> {
     runDir,
     stateDir,
     storePath: storePathOf(options, config),
+    configFile: configPath === undefined ? undefined : resolve(configPath),
     reload: configPath === undefined ? undefined : () => loadConfig(configPath),
   })
 }

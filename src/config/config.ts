@@ -116,6 +116,9 @@ export interface PortRule {
 
 export type Protocol = 'tcp' | 'udp'
 
+export const formatPortRule = ({ port, protocol, target }: PortRule): string =>
+  target === port ? `${port}/${protocol}` : `${port}/${protocol}->${target}`
+
 /** `any` is every protocol that has ports. */
 export const protocolsOf = ({ protocol }: PortRule): readonly Protocol[] =>
   protocol === 'any' ? ['tcp', 'udp'] : [protocol]

@@ -12,8 +12,15 @@ export const LARGEST_CONFIG_BYTES = 16 * 1024 * 1024
 
 /** Reads and validates a config file. Throws OnehopError E_CONFIG that names every fault's line and column. */
 export function loadConfig(path: string): Config {
-  return withPinFiles(parseConfig(decode(readFile(path), path), path), dirname(path))
+  return readConfigBytes(readFile(path), path)
 }
+
+/** The same from a file's bytes; the files that it names are beside `path`. */
+export const readConfigBytes = (bytes: Uint8Array, path: string): Config =>
+  withPinFiles(parseConfig(decode(bytes, path), path), dirname(path))
+
+/** A config file's bytes, not more of them than it may have. Throws E_CONFIG. */
+export const readConfigFile = (path: string): Uint8Array => readFile(path)
 
 /** The same from text; `fileName` is what errors call it. */
 export function parseConfig(text: string, fileName: string): Config {

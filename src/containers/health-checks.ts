@@ -72,6 +72,16 @@ export class HealthChecks {
     return this.#down
   }
 
+  /** Those that would stay down if `config` were followed: another check begins anew. */
+  downUnder({ services }: Config): ReadonlySet<string> {
+    const names = services.flatMap((service) =>
+      plansOf(service).flatMap(({ container, key }) =>
+        this.#checks.get(container)?.get(key)?.check.downSinceMs === undefined ? [] : [container],
+      ),
+    )
+    return new Set(names)
+  }
+
   /** What is said of a container elsewhere, overruled where its checks failed. */
   standing(standing: Standing): Standing {
     const sinceMs = this.#downSinceMs(standing.container)

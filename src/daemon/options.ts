@@ -11,6 +11,8 @@ export interface DaemonOptions {
   readonly stateDir: string
   /** The folder that keeps the table; undefined: none does. */
   readonly storePath: string | undefined
+  /** Absolute; undefined: the config came from flags. */
+  readonly configFile: string | undefined
   /** Reads the config anew; throws OnehopError. Undefined: the config came from flags, which do not change. */
   readonly reload: (() => Config) | undefined
 }

@@ -2,9 +2,11 @@ import type { Logger } from 'pino'
 import type { Prefix } from '../address.ts'
 import type { ContainersSource } from '../api/containers.ts'
 import { iterable } from '../api/pieces.ts'
-import type { LiveStatus } from '../api/status.ts'
+import type { Applied, PlanSource } from '../api/plan.ts'
+import type { LiveStatus, Status } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
+import { readConfigBytes } from '../config/load.ts'
 import { Places } from '../config/places.ts'
 import { type Conditions, type Speaker, worst } from '../containers/conditions.ts'
 import { ContainerList, type Standing } from '../containers/container-list.ts'
@@ -26,6 +28,7 @@ import { StandingNetwork } from '../network/standing.ts'
 import { Pins } from '../pins.ts'
 import { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
+import { isWithin, type Limit } from '../plan/limit.ts'
 import { RateMeter } from '../rates/meter.ts'
 import { scopesOf } from '../scope.ts'
 import { Store } from '../store/store.ts'
@@ -37,6 +40,7 @@ import { Explainer } from './explainer.ts'
 import { refuseFixed } from './fixed.ts'
 import { Lookout } from './lookout.ts'
 import type { DaemonOptions } from './options.ts'
+import { Planner, type Preview } from './planner.ts'
 import { Reporter } from './reporter.ts'
 import { buildStatus } from './status.ts'
 
@@ -58,6 +62,7 @@ export class Serving {
   readonly #pins: Pins
   readonly table: TableOperator
   readonly explainer: Explainer
+  readonly #planner: Planner
   readonly watch: WatchOperator
   readonly rates: RateMeter
   readonly drops: DropReport
@@ -76,6 +81,7 @@ export class Serving {
   readonly #lookout: Lookout
   /** As it was written. */
   #base: Config
+  #origin: Status['config']['from']
   /** With the services and containers that are discovered: the one in force. */
   #config: Config
   #sources: readonly Prefix[] = []
@@ -102,6 +108,7 @@ export class Serving {
     this.#handover = handover
     this.#compiler = new Compiler(this.#identities, key, this.#places)
     this.#base = options.config
+    this.#origin = options.configFile === undefined ? 'flags' : 'file'
     this.#config = options.config
     this.#pins = new Pins(options.storePath && `${options.storePath}.pins`)
     this.reporter = new Reporter(this.#identities, (container) => this.#places.servicesOf(container))
@@ -127,6 +134,17 @@ export class Serving {
       pins: this.#pins,
       config: () => this.#config,
       standings: (service) => [...this.#standings({ services: [service] })],
+    })
+    this.#planner = new Planner({
+      dataPlane,
+      identities: this.#identities,
+      compiler: this.#compiler,
+      pins: this.#pins,
+      base: () => this.#base,
+      config: () => this.#config,
+      conditions: () => this.#conditions(),
+      sources: () => this.#sources,
+      preview: (config) => this.#preview(config),
     })
     this.watch = new WatchOperator({
       dataPlane,
@@ -250,6 +268,7 @@ export class Serving {
     this.#dataPlane.publish(snapshot)
     this.reporter.published(config, conditions)
     this.explainer.publish(snapshot)
+    this.#planner.publish(snapshot)
     this.#publishAt(this.#compiler.dueMs, nowMs)
     this.#sources = sources
     this.#config = config
@@ -277,6 +296,15 @@ export class Serving {
     drain: (names, deadlineMs) => this.#list.drain(this.#places, names, deadlineMs),
     undrain: (names) => this.#list.undrain(this.#places, names),
     weigh: (names, weight) => this.#list.weigh(this.#places, names, weight),
+  }
+
+  readonly plans: PlanSource = {
+    plan: (bytes, file, top) => this.#planner.plan(readConfigBytes(bytes, file), top),
+    whatIf: (supposition, top) => this.#planner.whatIf(supposition, top),
+    apply: (bytes, file, limit, top) => {
+      const next = readConfigBytes(bytes, file)
+      return this.#network.inTurn(() => this.#applyPlanned(next, file, limit, top))
+    },
   }
 
   #standingsOf(names: readonly string[]): readonly Standing[] {
@@ -371,6 +399,7 @@ export class Serving {
       pid: process.pid,
       upSeconds: this.#upSeconds,
       routes: this.#options.routes,
+      origin: { from: this.#origin, file: this.#options.configFile },
       config: this.#config,
       identities: this.#identities,
       counters: this.#dataPlane.counters(),
@@ -405,15 +434,23 @@ export class Serving {
   }
 
   /** What is said of containers beside what the operator says. */
-  *#worse(): Iterable<readonly [name: string, state: ContainerState, by: Speaker]> {
+  *#worse(): Iterable<Word> {
     for (const [name, state] of this.#discovery.states()) yield [name, state, 'discovery']
     for (const name of this.#health.down) yield [name, 'down', 'health']
     for (const name of this.#waiting) yield [name, 'down', 'network']
   }
 
-  #conditions(): Conditions {
+  /** As it will be when the network stands for the config. */
+  #preview(next: Config): Preview {
+    const { config, states, unheard } = this.#discovery.preview(next)
+    const found = Array.from(states, ([name, state]): Word => [name, state, 'discovery'])
+    const down = Array.from(this.#health.downUnder(config), (name): Word => [name, 'down', 'health'])
+    return { config, conditions: this.#conditions([...found, ...down]), unheard }
+  }
+
+  #conditions(words: Iterable<Word> = this.#worse()): Conditions {
     const conditions = this.#list.conditions()
-    for (const [name, state, by] of this.#worse()) {
+    for (const [name, state, by] of words) {
       const known = conditions.get(name) ?? { state: 'ready', weight: undefined }
       if (worst(known.state, state) !== known.state) conditions.set(name, { ...known, state, by })
     }
@@ -439,15 +476,45 @@ export class Serving {
     }
     try {
       const next = reload()
-      refuseFixed(this.#base, next)
-      await this.#apply(next)
-      this.#discovery.retain(next)
-      this.#list.retain(this.#places)
+      await this.#replace(next)
+      this.#origin = 'file'
       this.#log.info({ services: next.services.length }, 'reloaded')
       this.reporter.tell({ type: 'config', change: 'reloaded', services: next.services.length })
     } catch (error) {
       this.reporter.tell({ type: 'config', change: 'refused', error: messageOf(error).slice(0, MOST_TOLD) })
       this.#log.error({ error: messageOf(error) }, 'reload refused; the config in force stays')
+    }
+  }
+
+  /** Sources are heard first, so that their containers are in the plan. */
+  async #applyPlanned(next: Config, file: string, limit: Limit | undefined, top: number): Promise<Applied> {
+    refuseFixed(this.#base, next)
+    try {
+      this.#discovery.open(next)
+      await this.#discovery.heard(FIRST_WORD_MS)
+      const plan = await this.#planner.planThatHolds(next, top)
+      const isApplied = isWithin(plan.clients, limit)
+      if (isApplied) {
+        await this.#replace(next)
+        this.#origin = 'applied'
+        this.#log.info({ file, moved: plan.clients.moved }, 'applied')
+        this.reporter.tell({ type: 'config', change: 'applied', services: next.services.length })
+      }
+      const { configFile } = this.#options
+      return { applied: isApplied, ...(configFile === undefined ? {} : { file: configFile }), plan }
+    } finally {
+      this.#discovery.retain(this.#base)
+    }
+  }
+
+  /** All of a config or, with an error, none of it. */
+  async #replace(next: Config): Promise<void> {
+    refuseFixed(this.#base, next)
+    try {
+      await this.#apply(next)
+      this.#list.retain(this.#places)
+    } finally {
+      this.#discovery.retain(this.#base)
     }
   }
 
@@ -476,5 +543,7 @@ const stateIn =
   (conditions: Conditions) =>
   (container: string): ContainerState =>
     conditions.get(container)?.state ?? 'ready'
+
+type Word = readonly [name: string, state: ContainerState, by: Speaker]
 
 type KnownChange = ContainerChange & { readonly knownMs: number }

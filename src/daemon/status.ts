@@ -1,7 +1,7 @@
 import { formatAddress } from '../address.ts'
 import { iterable } from '../api/pieces.ts'
 import type { ContainerStatus, LiveStatus, ServiceStatus, Status } from '../api/status.ts'
-import type { Config, ServiceConfig } from '../config/config.ts'
+import { type Config, formatPortRule, type ServiceConfig } from '../config/config.ts'
 import type { Counters, IoCounters } from '../dataplane/dataplane.ts'
 import type { SourceStatus } from '../discovery/discovery.ts'
 import { eachContainer } from '../each-container.ts'
@@ -15,6 +15,7 @@ export interface StatusParts {
   readonly pid: number
   readonly upSeconds: number
   readonly routes: boolean
+  readonly origin: { readonly from: Status['config']['from']; readonly file: string | undefined }
   readonly config: Config
   readonly identities: Identities
   readonly counters: Counters
@@ -33,6 +34,10 @@ export function buildStatus(parts: StatusParts): LiveStatus {
     pid: parts.pid,
     upSeconds: parts.upSeconds,
     tun: config.interfaces.tun,
+    config: {
+      from: parts.origin.from,
+      ...(parts.origin.file === undefined ? {} : { file: parts.origin.file }),
+    },
     bridges: config.interfaces.bridges,
     routes: parts.routes ? 'made' : 'left',
     received: counters.received,
@@ -85,16 +90,6 @@ function entriesOf(service: ServiceConfig, { counters, identities }: StatusParts
 const describeService = (service: ServiceConfig) => ({
   name: service.name,
   addresses: service.addresses.map(formatAddress),
-  ports: service.ports === 'all' ? ['all'] : service.ports.map(formatRule),
+  ports: service.ports === 'all' ? ['all'] : service.ports.map(formatPortRule),
   containers: service.containers.map(({ name }) => name),
 })
-
-const formatRule = ({
-  port,
-  protocol,
-  target,
-}: {
-  port: number
-  protocol: string
-  target: number
-}): string => (target === port ? `${port}/${protocol}` : `${port}/${protocol}->${target}`)

@@ -6,8 +6,10 @@ import type {
   Counters,
   ForwarderOptions,
   IoCounters,
+  Judgements,
   Offload,
   Outcome,
+  Pairs,
   Refusal,
   RowBatch,
   TableSizes,
@@ -54,6 +56,10 @@ export interface AddonEngine {
   findOnProbation(rows: Rows): Rows
   sourcesOn(container: number): number
   turn(service: number, isV6: boolean): number
+  /** Returns the forecast's number. */
+  forecast(encoded: Uint8Array, pairs: Pairs): number
+  foresee(forecast: number, rows: Rows, nowSeconds: number): Judgements
+  endForecast(forecast: number): void
   changes(position: number, most: number): ChangeBatch
   put(rows: Rows, isWhole: boolean): number
   forget(rows: Rows): number

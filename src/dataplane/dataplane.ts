@@ -1,12 +1,13 @@
 import type { Offload } from '../packet/offload.ts'
 import type { Family } from '../pipeline/candidates.ts'
+import type { Judgements, Pairs } from '../pipeline/forecast.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
 import type { Refusal } from '../pipeline/refusals.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import type { ChangeBatch } from '../table/change-log.ts'
 import type { Rows } from '../table/rows.ts'
 
-export type { ChangeBatch, Offload, Outcome, Refusal }
+export type { ChangeBatch, Judgements, Offload, Outcome, Pairs, Refusal }
 
 export interface TableSizes {
   readonly capacity: number
@@ -69,6 +70,11 @@ export interface Engine {
   sourcesOn(container: number): number
   /** Whose turn it is in a service, for algorithms that go by turns; nobody's is taken. */
   turn(service: number, family: Family): number
+  /**
+   * What would become of sources if `snapshot` were in force in the place of the one that is; nothing is changed. Throws
+   * E_INPUT when there are four already.
+   */
+  forecast(snapshot: Snapshot, pairs: Pairs): EngineForecast
   /** What became of the entries (table/change-log.ts). */
   changes(position: number, most: number): ChangeBatch
   /**
@@ -78,6 +84,14 @@ export interface Engine {
   put(rows: Rows, isWhole: boolean): number
   /** Removes the entries of the rows' keys. Returns how many there were. */
   forget(rows: Rows): number
+}
+
+/** pipeline/forecast.ts. Holds both snapshots until it is closed. */
+export interface EngineForecast {
+  /** Rows of the table, some thousands at a time: 4,096 take a millisecond or two. Seconds may be before the clock's zero. */
+  decide(rows: Rows, nowSeconds: number): Judgements
+  /** Idempotent. */
+  close(): void
 }
 
 export interface ForwarderOptions {

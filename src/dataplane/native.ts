@@ -9,10 +9,12 @@ import type {
   Counters,
   DataPlane,
   Engine,
+  EngineForecast,
   ForwarderOptions,
   IoCounters,
   Offload,
   Outcome,
+  Pairs,
   Refusal,
   RowBatch,
   TableSizes,
@@ -94,6 +96,15 @@ class NativeDataPlane implements DataPlane {
 
   turn(service: number, family: Family): number {
     return explained(() => this.#engine.turn(service, family === 6))
+  }
+
+  forecast(snapshot: Snapshot, pairs: Pairs): EngineForecast {
+    const encoded = encodeUpdate(snapshot, this.#changesTo(snapshot))
+    const number = explained(() => this.#engine.forecast(encoded, pairs))
+    return {
+      decide: (rows, nowSeconds) => explained(() => this.#engine.foresee(number, rows, nowSeconds >>> 0)),
+      close: () => this.#engine.endForecast(number),
+    }
   }
 
   changes(position: number, most: number): ChangeBatch {

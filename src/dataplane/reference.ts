@@ -1,5 +1,6 @@
 import { ErrorBudget } from '../pipeline/budget.ts'
 import type { Family } from '../pipeline/candidates.ts'
+import { Forecast } from '../pipeline/forecast.ts'
 import { SnapshotLookup } from '../pipeline/lookup.ts'
 import type { Outcome } from '../pipeline/outcome.ts'
 import { type PipelineState, processPacket } from '../pipeline/pipeline.ts'
@@ -11,7 +12,17 @@ import { FragmentTable } from '../table/fragments.ts'
 import { makeRows, type Rows } from '../table/rows.ts'
 import { DistributionTable } from '../table/table.ts'
 import { TurnCounters } from '../table/turns.ts'
-import type { ChangeBatch, Counters, Engine, Offload, RowBatch, TableSizes, Traffic } from './dataplane.ts'
+import type {
+  ChangeBatch,
+  Counters,
+  Engine,
+  EngineForecast,
+  Offload,
+  Pairs,
+  RowBatch,
+  TableSizes,
+  Traffic,
+} from './dataplane.ts'
 
 /** The specification one can read: the whole pipeline in TypeScript, plain and never tuned. */
 export const createReferenceEngine = (sizes: TableSizes): Engine => new ReferenceEngine(sizes)
@@ -89,6 +100,12 @@ class ReferenceEngine implements Engine {
 
   turn(service: number, family: Family): number {
     return this.#turns.peek(service, family)
+  }
+
+  forecast(snapshot: Snapshot, pairs: Pairs): EngineForecast {
+    const { lookup, table } = this.#published()
+    const forecast = new Forecast(lookup, new SnapshotLookup(snapshot), pairs, table, this.#turns)
+    return { decide: (rows, nowSeconds) => forecast.decide(rows, nowSeconds), close: () => {} }
   }
 
   changes(position: number, most: number): ChangeBatch {

@@ -90,17 +90,29 @@ export class Discovery {
     return { ...merged, services: this.#kept(merged.services) }
   }
 
+  /** What `merge` would make of a config, by the sources that are open; and those that are not. */
+  preview(config: Config): Pick<Merged, 'config' | 'states'> & { readonly unheard: readonly string[] } {
+    const { config: merged, states } = this.#merged(config)
+    const services = merged.services.map((service) => {
+      const earlier = this.#services.get(service.name)
+      return earlier !== undefined && isSameService(earlier, service) ? earlier : service
+    })
+    const labels =
+      config.docker === undefined || this.#labels.has(config.docker.socket) ? [] : ['docker labels']
+    const unheard = sourcesOf(config)
+      .map(nameOf)
+      .filter((key) => !this.#feeds.has(key))
+    return { config: { ...merged, services }, states, unheard: [...labels, ...new Set(unheard)] }
+  }
+
   /** A service that is as it was is the same object as it was: nothing of it needs to be compiled again. */
   #kept(services: readonly ServiceConfig[]): readonly ServiceConfig[] {
     const before = this.#services
     this.#services = new Map(
       services.map((service) => {
         const earlier = before.get(service.name)
-        const isSame =
-          earlier === service ||
-          (earlier?.pinFile?.table === service.pinFile?.table &&
-            JSON.stringify(earlier) === JSON.stringify(service))
-        return [service.name, isSame ? earlier! : service]
+        const isSame = earlier !== undefined && isSameService(earlier, service)
+        return [service.name, isSame ? earlier : service]
       }),
     )
     return [...this.#services.values()]
@@ -194,6 +206,9 @@ export class Discovery {
     if (knownMs !== undefined) this.#listener.onChange(knownMs)
   }
 }
+
+const isSameService = (a: ServiceConfig, b: ServiceConfig): boolean =>
+  a === b || (a.pinFile?.table === b.pinFile?.table && JSON.stringify(a) === JSON.stringify(b))
 
 const countItems = (items: readonly unknown[]): number => items.length
 

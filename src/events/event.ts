@@ -35,8 +35,8 @@ export type EventBody =
   | OperatorPinEvent
   | {
       readonly type: 'config'
-      /** `refused`: the one in force stays. */
-      readonly change: 'started' | 'reloaded' | 'refused'
+      /** `refused`: the one in force stays; `applied`: until the next reload. */
+      readonly change: 'started' | 'reloaded' | 'refused' | 'applied'
       readonly services?: number
       readonly error?: string
     }

@@ -142,7 +142,8 @@ function explainService(
 const leaderOf = ({ reason }: Decision, { rows }: Evidence): Leader =>
   reason === 'pinned' ? 'pin' : rows.length === 0 ? 'entry' : 'algorithm'
 
-const formatSource = (source: Address, { service: { prefix4, prefix6 } }: Way): string => {
+/** A source as an entry knows it: with its length where that stands for more than one address. */
+export const formatSource = (source: Address, { service: { prefix4, prefix6 } }: Way): string => {
   const length = isAddress4(source) ? prefix4 : prefix6
   return length < addressBits(source) ? `${formatAddress(source)}/${length}` : formatAddress(source)
 }

@@ -62,9 +62,13 @@ export class StandingNetwork {
   }
 
   /** What changes the set-up, one after the other. */
-  inTurn(act: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(act)
-    return this.#turn
+  inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
+    const acted = this.#turn.then(act)
+    this.#turn = acted.then(
+      () => {},
+      () => {},
+    )
+    return acted
   }
 
   start(): void {

@@ -3,9 +3,16 @@
  * service, container or scope across reloads. Numbers start at 1; 0 means none.
  */
 export class Identities {
-  readonly #services = new Register()
-  readonly #containers = new Register()
-  readonly #scopes = new Register()
+  readonly #services: Register
+  readonly #containers: Register
+  readonly #scopes: Register
+
+  /** With all that another one has; what either learns later the other does not. */
+  constructor(like?: Identities) {
+    this.#services = new Register(like === undefined ? [] : like.#services.after(0))
+    this.#containers = new Register(like === undefined ? [] : like.#containers.after(0))
+    this.#scopes = new Register(like === undefined ? [] : like.#scopes.after(0))
+  }
 
   service = (name: string): number => this.#services.idOf(name)
   container = (name: string): number => this.#containers.idOf(name)
@@ -22,8 +29,13 @@ export class Identities {
 }
 
 class Register {
-  readonly #ids = new Map<string, number>()
-  readonly #names: string[] = []
+  readonly #ids: Map<string, number>
+  readonly #names: string[]
+
+  constructor(names: readonly string[]) {
+    this.#names = [...names]
+    this.#ids = new Map(names.map((name, i) => [name, i + 1]))
+  }
 
   idOf(name: string): number {
     const known = this.#ids.get(name)

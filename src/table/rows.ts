@@ -44,6 +44,9 @@ export const wasIdle = (rows: Rows, row: number): boolean => (rows[row * ROW_WOR
 /** Of a change: the container before, 0 for none. */
 export const formerOf = (rows: Rows, row: number): number => rows[row * ROW_WORDS + 9]! >>> FORMER_SHIFT
 
+/** Scope and family: word 4. */
+export const scopeWordOf = (rows: Rows, row: number): number => rows[row * ROW_WORDS + 4]!
+
 export const scopeOf = (rows: Rows, row: number): number => rows[row * ROW_WORDS + 4]! >>> 1
 
 export const containerOf = (rows: Rows, row: number): number =>

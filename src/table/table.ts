@@ -264,7 +264,8 @@ export class DistributionTable {
   }
 }
 
-const isCandidate = (found: Entry): found is Candidate => 'challenge' in found
+/** Whether it is on probation. */
+export const isCandidate = (found: Entry): found is Candidate => 'challenge' in found
 
 function findEach(rows: Rows, entryOfKey: (key: SourceKey) => Entry | undefined): Rows {
   const found = makeRows(rowCount(rows))

@@ -9,11 +9,18 @@ import test, { after, before } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import type { Api } from '../../src/api/api.ts'
+import type { PlanSource } from '../../src/api/plan.ts'
 import { MOST_CONNECTIONS } from '../../src/api/server.ts'
-import { parseConfig } from '../../src/config/load.ts'
+import { compileSnapshot } from '../../src/compile.ts'
+import type { Config } from '../../src/config/config.ts'
+import { parseConfig, readConfigBytes } from '../../src/config/load.ts'
 import { Places } from '../../src/config/places.ts'
+import type { Conditions } from '../../src/containers/conditions.ts'
 import { ContainerList } from '../../src/containers/container-list.ts'
 import { OnehopError } from '../../src/errors.ts'
+import { Identities } from '../../src/pipeline/identities.ts'
+import { makePlan } from '../../src/plan/make.ts'
+import { suppose } from '../../src/plan/suppose.ts'
 import { serveSource } from '../support/api.ts'
 import { hostileBodies, type Schema, valuesOf } from '../support/api-requests.ts'
 import { exampleStatus } from '../support/example-status.ts'
@@ -65,7 +72,32 @@ console.error(`API: ONEHOP_SEED=${SEED}`)
 let folder = ''
 let socketPath = ''
 let api: Api
+const operated = new Operated(YAML)
 let operations: readonly Operation[] = []
+/** As a daemon plans; what would apply one refuses. */
+function plansOf(config: Config): PlanSource {
+  const { identities, table } = operated
+  const compile = (next: Config, conditions?: Conditions) =>
+    compileSnapshot(next, new Identities(identities), new Uint8Array(16), conditions)
+  const plan = (next: Config, top: number, conditions?: Conditions) =>
+    makePlan(
+      {
+        before: { config, snapshot: compile(config) },
+        after: { config: next, snapshot: compile(next, conditions) },
+        ...{ engine: table, identities, clock: { nowSeconds: () => 1_000, zeroMs: () => 0 }, top, notes: [] },
+      },
+      () => Promise.resolve(),
+    )
+  return {
+    plan: async (bytes, file, top) => plan(readConfigBytes(bytes, file), top),
+    whatIf: async (supposition, top) => {
+      const supposed = suppose(config, new Map(), supposition)
+      return plan(supposed.config, top, supposed.conditions)
+    },
+    apply: () => Promise.reject(REFUSAL),
+  }
+}
+
 const ajv = new Ajv2020({ strict: false, validateFormats: false })
 
 before(async () => {
@@ -77,8 +109,9 @@ before(async () => {
   places.follow(config.services)
   api = await serveSource(socketPath, {
     status: exampleStatus,
-    table: new Operated(YAML).operator,
+    table: operated.operator,
     explainer: { explain: () => Promise.reject(REFUSAL) },
+    plans: plansOf(config),
     watch: { capture: refuse, trace: refuse },
     drops: reportOf(() => [exampleRefusal('drop fragment', 3)]),
     events: { stream: refuse },
@@ -156,10 +189,13 @@ const pathOf = ({ path, parameters }: Operation): fc.Arbitrary<string> =>
     const query = new URLSearchParams()
     let filled = path
     for (const [i, parameter] of parameters.entries())
-      if (parameter.in === 'query') query.set(parameter.name, String(values[i]))
-      else filled = filled.replace(`{${parameter.name}}`, encodeURIComponent(wellFormed(String(values[i]))))
+      if (parameter.in === 'query') query.set(parameter.name, textOf(values[i]))
+      else filled = filled.replace(`{${parameter.name}}`, encodeURIComponent(wellFormed(textOf(values[i]))))
     return query.size === 0 ? filled : `${filled}?${query}`
   })
+
+/** Of a mapping whose own toString is none, too. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
 
 /** Half a surrogate pair has no percent-encoding. */
 const wellFormed = (text: string): string => Buffer.from(text).toString()

@@ -28,6 +28,7 @@ export function exampleStatus(): Status {
     pid: 7,
     upSeconds: 60,
     routes: true,
+    origin: { from: 'file', file: '/etc/onehop.yaml' },
     config: EXAMPLE,
     identities,
     counters: {

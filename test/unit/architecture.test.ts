@@ -29,6 +29,7 @@ const TYPESCRIPT: Allowed = {
   store: ['entries', 'scope', 'table'],
   drops: ['api', 'dataplane', 'errors', 'packet', 'pipeline'],
   dataplane: ['address', 'difference', 'errors', 'packet', 'pipeline', 'table'],
+  plan: ['address', 'config', 'containers', 'dataplane', 'entries', 'errors', 'explain', 'pipeline', 'table'],
   watch: ['address', 'config', 'dataplane', 'errors', 'packet', 'pins', 'pipeline'],
 }
 
@@ -53,6 +54,7 @@ const PURE = [
   'scope',
   'compile',
   'explain',
+  'plan',
 ]
 
 /** Headers that ask the kernel for more than memory: devices, threads, clocks, randomness, files. */

@@ -18,6 +18,7 @@ function exampleStatus(services = 1, containers = 1): Status {
     version: '0.1.0',
     pid: 7,
     upSeconds: 60,
+    config: { from: 'flags' },
     tun: 'onehop0',
     bridges: ['br0'],
     routes: 'made',

@@ -14,6 +14,7 @@
 #include "../fastpath/fast_path.h"
 #include "../io/forwarder.h"
 #include "../pipeline/engine.h"
+#include "../pipeline/forecast.h"
 #include "../watch/watch.h"
 
 namespace onehop::addon {
@@ -58,6 +59,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   // forget(rows: Uint32Array) → number: how many there were
   Napi::Value forget(const Napi::CallbackInfo& info);
 
+  // forecast(encoded: Uint8Array, pairs: Uint32Array) → number, by which it is called until endForecast
+  Napi::Value forecast(const Napi::CallbackInfo& info);
+  // foresee(forecast: number, rows: Uint32Array, nowSeconds: number) → Uint32Array
+  Napi::Value foresee(const Napi::CallbackInfo& info);
+  // endForecast(forecast: number), once more too
+  void end_forecast(const Napi::CallbackInfo& info);
+
   // start({tun, bridges, uplinks, queues, spinUs, fastpath}). What fails in the system or the network has a `code`.
   void start(const Napi::CallbackInfo& info);
   // useBridges(names): the bridges from now on, while it runs
@@ -96,6 +104,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   std::unique_ptr<FastPath> fast_path_;
   std::unique_ptr<Forwarder> forwarder_;
   std::string fast_path_problem_;
+  std::map<uint32_t, std::unique_ptr<Forecast>> forecasts_;
+  uint32_t forecast_number_ = 0;
   std::map<uint32_t, std::shared_ptr<Watch>> watches_;
   uint32_t watch_number_ = 0;
   std::vector<uint8_t> taken_;

@@ -14,7 +14,7 @@ uint64_t seeded_hash(const Service& service, const SourceKey& key, const HashKey
 
 // Whether `a` with one source more would have fewer than `b` with one more, each for its weight.
 bool has_fewer(const Member& a, const Member& b, bool is_v6, const Past& past) {
-  const auto sources = [&past](const Member& member) { return uint64_t{past.entries.sources_on(member.container)} + 1; };
+  const auto sources = [&past](const Member& member) { return uint64_t{past.sources_on(member.container)} + 1; };
   return sources(a) * b.weight[is_v6] < sources(b) * a.weight[is_v6];
 }
 

@@ -9,6 +9,7 @@
 
 #include "container_addresses.h"
 #include "counters.h"
+#include "forecast.h"
 #include "pipeline.h"
 
 namespace onehop {
@@ -148,7 +149,7 @@ class PipelineEngine final : public Engine {
   Replaced publish(std::span<const uint8_t> encoded) override {
     const SnapshotLookup* before = snapshots_.empty() ? nullptr : snapshots_.back().get();
     Replaced replaced;
-    auto next = std::make_unique<const SnapshotLookup>(before, decode_update(encoded), replaced);
+    auto next = std::make_shared<const SnapshotLookup>(before, decode_update(encoded), replaced);
     if (!tables_) tables_ = std::make_unique<Tables>(sizes_, next->key(), advice_);
     make_room(replaced);
     containers_.follow(replaced);
@@ -217,6 +218,14 @@ class PipelineEngine final : public Engine {
     count_change();
     return forgotten;
   }
+  // Ids that only it has take room for good, as they do when it is published.
+  std::unique_ptr<Forecast> forecast(std::span<const uint8_t> encoded, std::span<const PairWords> pairs) override {
+    Tables& shared = tables();
+    Replaced replaced;
+    auto other = std::make_shared<const SnapshotLookup>(snapshots_.back().get(), decode_update(encoded), replaced);
+    make_room(replaced);
+    return std::make_unique<Forecast>(snapshots_.back(), std::move(other), pairs, shared.table, shared.turns);
+  }
   ChangeLog::Batch changes(uint64_t position, std::span<Row> out) const override {
     return tables_ ? tables_->table.entries().changes().read(position, out) : ChangeLog::Batch{position, 0, false};
   }
@@ -270,7 +279,7 @@ class PipelineEngine final : public Engine {
   std::vector<std::unique_ptr<Seat>> seats_;
   ContainerAddresses containers_;
   uint32_t most_service_ = 0, most_container_ = 0;  // ids ever
-  std::vector<std::unique_ptr<const SnapshotLookup>> snapshots_;  // the last is the current one
+  std::vector<std::shared_ptr<const SnapshotLookup>> snapshots_;  // the last is the current one
 };
 
 Traffic& operator+=(Traffic& sum, const Traffic& traffic) {

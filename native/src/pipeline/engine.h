@@ -80,7 +80,9 @@ struct RefusedReason {
 };
 
 class Engine;
+class Forecast;
 class SnapshotLookup;
+struct PairWords;
 
 // A packet thread's handle. Not shared between threads.
 class Worker {
@@ -141,6 +143,9 @@ class Engine {
   // Control thread: how many entries lead to a container, and whose turn it is in a service. 0 before the first publish.
   virtual uint32_t sources_on(uint32_t container) = 0;
   virtual uint32_t turn(uint32_t service, bool is_v6) = 0;
+  // Control thread, after the first publish: of the snapshot that `encoded` makes of the one in force (forecast.h). Throws as
+  // publish does. To be destroyed before the engine.
+  virtual std::unique_ptr<Forecast> forecast(std::span<const uint8_t> encoded, std::span<const PairWords> pairs) = 0;
   // Any thread, after the first publish.
   virtual ChangeLog::Batch changes(uint64_t position, std::span<Row> out) const = 0;
 };

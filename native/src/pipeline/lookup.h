@@ -64,6 +64,12 @@ class SnapshotLookup {
     services_.for_each(visit);
   }
 
+  // A service's block, or null. Control thread.
+  const Service* service(uint32_t id) const {
+    const auto* found = services_.find(service_key(id));
+    return found == nullptr ? nullptr : found->get();
+  }
+
   // Whether a packet goes to a public address, and the way in it takes there: its port's, else the one for
   // every protocol and port, else none. A later fragment's is the one it must take whichever its port, or one of
   // several to the same service.

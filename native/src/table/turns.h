@@ -22,6 +22,7 @@ class TurnCounters {
 
   // Any thread: whose turn it is, without taking it.
   uint32_t peek(uint32_t service, bool is_v6) const { return next_[service].of[is_v6].load(std::memory_order_relaxed); }
+  void set(uint32_t service, bool is_v6, uint32_t turn) { next_[service].of[is_v6].store(turn, std::memory_order_relaxed); }
   uint32_t take(uint32_t service, bool is_v6) { return next_[service].of[is_v6].fetch_add(1, std::memory_order_relaxed); }
 
  private:

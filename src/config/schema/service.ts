@@ -17,7 +17,7 @@ import { ports } from './ports.ts'
 import { MOST_ENTRIES } from './table.ts'
 import { HOUR_US, MS_US, SECOND_US, time } from './times.ts'
 
-const container = mapping({
+export const containerSchema = mapping({
   name,
   address: address4.optional(),
   address6: address6.optional(),
@@ -78,7 +78,7 @@ const CONTAINERS = 'a list such as [{name: web-1, address: 10.77.0.11}]'
 /** A list, or who knows it. */
 const containers = z.unknown().transform((value, context): Pick<ServiceConfig, 'containers' | 'source'> => {
   const isSource = typeof value === 'object' && value !== null && !Array.isArray(value)
-  const parsed = isSource ? sourceSchema.safeParse(value) : list(container, CONTAINERS).safeParse(value)
+  const parsed = isSource ? sourceSchema.safeParse(value) : list(containerSchema, CONTAINERS).safeParse(value)
   if (!parsed.success) {
     for (const issue of parsed.error.issues) context.issues.push({ ...issue, input: value } as never)
     return z.NEVER
