@@ -87,6 +87,7 @@
             "src/fastpath/sources.cc",
             "src/fastpath/links.cc",
             "src/fastpath/targets.cc",
+            "src/fastpath/tallies.cc",
             "src/fastpath/attachments.cc",
             "src/fastpath/adoption.cc",
             "src/fastpath/fast_path.cc",

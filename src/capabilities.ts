@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 export const CAP_NET_ADMIN = 12
 export const CAP_NET_RAW = 13
 export const CAP_SYS_ADMIN = 21
-export const CAP_PERFMON = 38
 export const CAP_BPF = 39
 
 /** Whether this process's effective set has it. */

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # linux/types.h needs the asm/ headers, which Debian keeps by machine and clang does not look for when it compiles for eBPF.
-FLAGS = ['-target', 'bpf', '-O2', '-g', '-Wall', '-idirafter', f'/usr/include/{platform.machine()}-linux-gnu']
+FLAGS = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-Wall', '-idirafter', f'/usr/include/{platform.machine()}-linux-gnu']
 
 
 def can_build():

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 struct fast_address {
@@ -61,25 +62,27 @@ struct fast_epoch_tally {
 struct fast_source {
   __u32 generation;
   __u32 container;
-  __u32 seen; /* seconds of CLOCK_MONOTONIC; the slow path's for a new one */
-  __u16 port; /* the container's own for this service; 0: the way in's target */
-  __u8 is_pinned;
-  __u8 zero;
+  __u32 target; /* the place of both fast_target and fast_traffic */
+  __u32 seen;   /* seconds of CLOCK_MONOTONIC; the slow path's for a new one */
+  __u16 port;   /* the container's own for this service; 0: the way in's target */
+  __u16 is_pinned;
+  __u32 zero;
   struct fast_epoch_tally tallies[2]; /* by the epoch's lowest bit */
 };
 
-struct fast_target_key {
-  __u32 container;
-  __u32 is_v6;
-};
+/* Places for the services' containers that known sources go to, in each family. Each costs 48 bytes, and as many again a
+   processor. */
+#define FAST_TARGETS (1 << 15)
 
-/* How a container's packets leave. */
+/* How a service's packets to a container leave. */
 struct fast_target {
   struct fast_address address;
-  __u32 interface; /* the container's host-side link, or the bridge */
-  __u32 is_peer;   /* the interface is a veth whose other end is in another namespace: straight into that */
+  __u32 service, container; /* 0: the place is nobody's */
+  __u32 interface;          /* the container's host-side link, or the bridge */
+  __u32 mtu;                /* what the way there takes at most, in bytes of an IP packet; 0: there is none */
+  __u16 is_v6;
+  __u16 is_peer; /* the interface is a veth whose other end is in another namespace: straight into that */
   __u8 destination[6], source[6];
-  __u32 mtu; /* what the way there takes at most, in bytes of an IP packet */
 };
 
 /* By index of an interface where containers' frames arrive. */
@@ -92,28 +95,26 @@ struct fast_port {
 #define FAST_ROUTE_BITS 12
 
 /* One of 2^FAST_ROUTE_BITS places, by a hash of both addresses; each processor has its own. Where an answer was routed to
-   a moment ago. */
+   a moment ago, and whose frame it had to be. */
 struct fast_route {
   struct fast_address client, address; /* the public one */
-  __u32 bridge;
-  __u32 second; /* of CLOCK_MONOTONIC, and fast_control's routes: as of when */
+  __u32 arrived; /* the interface that it came in at */
+  __u32 second;  /* of CLOCK_MONOTONIC, and fast_control's routes: as of when */
   __u32 routes;
+  struct fast_port port;
   __u32 interface;
   __u32 mtu; /* what the way there takes at most, in bytes of an IP packet */
-  __u32 gateway_family; /* IPv4 routes may have an IPv6 gateway */
-  __u32 gateway[4];
-};
-
-struct fast_traffic_key {
-  __u32 service, container;
+  struct bpf_redir_neigh gateway;
 };
 
 struct fast_tally {
   __u64 packets, bytes;
 };
 
+/* Of one place, by a processor. */
 struct fast_traffic {
-  struct fast_tally pinned, known, answers;
+  struct fast_tally requests[2]; /* by whether the source is pinned */
+  struct fast_tally answers;
 };
 
 #define FAST_WATCHES 4
@@ -124,7 +125,8 @@ struct fast_watch {
   __u32 service, container;
 };
 
-/* The only element of its map. */
+/* The programs' only global variable, which no look-up is needed for. */
+#define FAST_CONTROL ".data.control"
 struct fast_control {
   __u64 until; /* nanoseconds of CLOCK_MONOTONIC: without a daemon to say otherwise, the fast path stands aside then */
   __u32 epoch; /* what sources have sent is read when it is over */

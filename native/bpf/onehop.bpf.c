@@ -37,30 +37,22 @@
 HASH(fronts, struct fast_end, struct fast_front);
 HASH(endpoints, struct fast_end, struct fast_endpoint);
 HASH(sources, struct fast_source_key, struct fast_source);
-HASH(targets, struct fast_target_key, struct fast_target);
 HASH(ports, __u32, struct fast_port);
 
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 1);
-  __type(key, struct fast_traffic_key);
-  __type(value, struct fast_traffic);
-} traffic SEC(".maps");
+/* A look-up by place costs a tenth of one by hash: it needs no call. */
+#define PLACES(name, kind, count, value_type) \
+  struct {                                    \
+    __uint(type, kind);                       \
+    __uint(max_entries, count);               \
+    __type(key, __u32);                       \
+    __type(value, value_type);                \
+  } name SEC(".maps")
 
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct fast_control);
-} control SEC(".maps");
+PLACES(targets, BPF_MAP_TYPE_ARRAY, FAST_TARGETS, struct fast_target);
+PLACES(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, FAST_TARGETS, struct fast_traffic);
+PLACES(routes, BPF_MAP_TYPE_PERCPU_ARRAY, 1 << FAST_ROUTE_BITS, struct fast_route);
 
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1 << FAST_ROUTE_BITS);
-  __type(key, __u32);
-  __type(value, struct fast_route);
-} routes SEC(".maps");
+static volatile struct fast_control control SEC(FAST_CONTROL);
 
 #define FALL_THROUGH TC_ACT_UNSPEC
 #define SECOND 1000000000ull
@@ -69,16 +61,30 @@ struct {
 #define ADDRESS_FAMILY_4 2
 #define ADDRESS_FAMILY_6 10
 
-/* Both ends of a plain packet. Its family is an argument everywhere, a constant once all is inlined: the verifier then
-   sees two programs that each know their headers' lengths. */
+/* Both ends of a plain packet. */
 struct plain {
   struct fast_address source, destination;
   __u16 source_port, destination_port;
-  __u8 protocol;
+  __u8 protocol, is_v6;
   __u16 transport;        /* from the frame's start */
   __u16 transport_length; /* of its header */
   __u32 length;           /* by the IP header */
 };
+
+/* What a program works on, one a processor. Without CAP_PERFMON the verifier puts a barrier behind each variable that is new
+   on the stack (nospec_result in kernel/bpf/verifier.c), and each takes as long as ten instructions. */
+struct work {
+  struct plain packet;
+  struct fast_end end;
+  struct fast_source_key source;
+  struct fast_address address; /* what one end becomes */
+  __u16 port;                  /* likewise; 0: it stays */
+  __u32 generation, container, place;
+  __u64 jiffies, now; /* the coarse clock, in nanoseconds, and seconds */
+  __u32 second;
+};
+
+PLACES(works, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct work);
 
 static __always_inline struct fast_address mapped(__be32 address) {
   return (struct fast_address){0, (__u64)address << 32 | 0xffff0000u};
@@ -100,7 +106,6 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct plain *packe
   packet->protocol = ip->protocol;
   packet->source = mapped(ip->saddr);
   packet->destination = mapped(ip->daddr);
-  packet->transport = ETH_HLEN + sizeof *ip;
   return 0;
 }
 
@@ -113,75 +118,96 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct plain *packe
   packet->protocol = ip->nexthdr;
   packet->source = address_of(&ip->saddr);
   packet->destination = address_of(&ip->daddr);
-  packet->transport = ETH_HLEN + sizeof *ip;
   return 0;
 }
 
-/* TCP whose fixed header is there; UDP with a checksum or, over IPv4, without one: over IPv6 it must have one. */
-static __always_inline int parse_transport(struct __sk_buff *skb, struct plain *packet, const int is_v6) {
-  const void *end = (void *)(long)skb->data_end;
-  const void *header = (void *)(long)skb->data + packet->transport;
-  const __u32 needed = packet->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
-  if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP) return -1;
-  if (header + sizeof(struct udphdr) > end) return -1;
-  if (packet->protocol == IPPROTO_TCP && header + sizeof(struct tcphdr) > end) return -1;
-  if (packet->length < packet->transport - ETH_HLEN + needed) return -1;
-  const struct udphdr *udp = header;
-  if (is_v6 && packet->protocol == IPPROTO_UDP && udp->check == 0) return -1;
-  const struct tcphdr *tcp = header;
-  packet->transport_length = packet->protocol == IPPROTO_TCP ? tcp->doff * 4 : sizeof *udp;
+static __always_inline int parse_tcp(struct plain *packet, const struct tcphdr *tcp, const void *end) {
+  if ((void *)(tcp + 1) > end || packet->length < packet->transport - ETH_HLEN + sizeof *tcp) return -1;
+  packet->source_port = tcp->source;
+  packet->destination_port = tcp->dest;
+  packet->transport_length = tcp->doff * 4;
+  return 0;
+}
+
+/* With a checksum or, over IPv4, without one: over IPv6 it must have one. */
+static __always_inline int parse_udp(struct plain *packet, const struct udphdr *udp, const void *end, const int is_v6) {
+  if ((void *)(udp + 1) > end || packet->length < packet->transport - ETH_HLEN + sizeof *udp) return -1;
+  if (is_v6 && udp->check == 0) return -1;
   packet->source_port = udp->source;
   packet->destination_port = udp->dest;
+  packet->transport_length = sizeof *udp;
   return 0;
-}
-
-static __always_inline __u32 network_length(const int is_v6) {
-  return is_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 }
 
 static __always_inline int parse_plain(struct __sk_buff *skb, struct plain *packet, const int is_v6) {
-  const __u32 most = ETH_HLEN + network_length(is_v6) + sizeof(struct tcphdr);
+  const __u32 transport = ETH_HLEN + (is_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+  const __u32 most = transport + sizeof(struct tcphdr);
   if ((void *)(long)skb->data + most > (void *)(long)skb->data_end)
     bpf_skb_pull_data(skb, most < skb->len ? most : skb->len);
+  packet->is_v6 = is_v6;
+  packet->transport = transport;
   if (is_v6 ? parse_ipv6(skb, packet) : parse_ipv4(skb, packet)) return -1;
   if (packet->length + ETH_HLEN > skb->len) return -1;
-  return parse_transport(skb, packet, is_v6);
+  const void *header = (void *)(long)skb->data + transport, *end = (void *)(long)skb->data_end;
+  if (packet->protocol == IPPROTO_TCP) return parse_tcp(packet, header, end);
+  if (packet->protocol == IPPROTO_UDP) return parse_udp(packet, header, end, is_v6);
+  return -1;
+}
+
+static __always_inline int parse(struct __sk_buff *skb, struct plain *packet) {
+  if (skb->protocol == bpf_htons(ETH_P_IP)) return parse_plain(skb, packet, 0);
+  if (skb->protocol == bpf_htons(ETH_P_IPV6)) return parse_plain(skb, packet, 1);
+  return -1;
+}
+
+/* The coarse clock advances with jiffies, and these are read without a call. */
+static __always_inline void read_clock(struct work *work) {
+  const __u64 jiffies = bpf_jiffies64();
+  if (work->jiffies == jiffies) return;
+  work->jiffies = jiffies;
+  work->now = bpf_ktime_get_coarse_ns();
+  work->second = work->now / SECOND;
+}
+
+/* Null for all but plain packets, and when the time of the fast path is up. */
+static __always_inline struct work *begin(struct __sk_buff *skb) {
+  struct work *work = bpf_map_lookup_elem(&works, (const void *)&control.zero);
+  if (!work || parse(skb, &work->packet)) return 0;
+  read_clock(work);
+  return work->now <= control.until ? work : 0;
 }
 
 /* The value of the end's own port, else of the one for every protocol and port. */
-static __always_inline void *lookup_end(void *map, struct fast_address address, __u8 protocol, __u16 port,
-                                        const int is_v6) {
-  struct fast_end end = {.address = address, .port = port, .protocol = protocol, .is_v6 = is_v6};
-  void *found = bpf_map_lookup_elem(map, &end);
+static __always_inline void *lookup_end(void *map, struct work *work, const struct fast_address *address, __u16 port) {
+  work->end.address = *address;
+  work->end.port = port;
+  work->end.protocol = work->packet.protocol;
+  work->end.is_v6 = work->packet.is_v6;
+  void *found = bpf_map_lookup_elem(map, &work->end);
   if (found) return found;
-  end.port = 0;
-  end.protocol = 0;
-  return bpf_map_lookup_elem(map, &end);
+  work->end.port = 0;
+  work->end.protocol = 0;
+  return bpf_map_lookup_elem(map, &work->end);
 }
 
 /* A source of the generation that is in force, and not silent for long. */
-static __always_inline struct fast_source *lookup_source(struct fast_address source, const struct fast_address *mask,
-                                                         __u32 scope, __u32 service, __u32 generation, __u32 now) {
-  const struct fast_source_key key = {{source.high & mask->high, source.low & mask->low}, scope, service};
-  struct fast_source *found = bpf_map_lookup_elem(&sources, &key);
-  if (!found || found->generation != generation) return 0;
-  const __s32 silent = now - found->seen;
+static __always_inline struct fast_source *lookup_source(struct work *work, const struct fast_address *source,
+                                                         const struct fast_address *mask, __u32 scope, __u32 service) {
+  work->source.source.high = source->high & mask->high;
+  work->source.source.low = source->low & mask->low;
+  work->source.scope = scope;
+  work->source.service = service;
+  struct fast_source *found = bpf_map_lookup_elem(&sources, &work->source);
+  if (!found || found->generation != work->generation) return 0;
+  const __s32 silent = work->second - found->seen;
   return silent <= FAST_SILENT_SECONDS ? found : 0;
 }
 
-/* Null when the time is up. */
-static __always_inline const struct fast_control *control_at(__u64 now) {
-  const __u32 first = 0;
-  const struct fast_control *said = bpf_map_lookup_elem(&control, &first);
-  return said && now <= said->until ? said : 0;
-}
-
-static __always_inline int is_watched(const struct fast_control *said, const struct fast_address *client, __u32 service,
-                                      __u32 container) {
-  if (!said->watches) return 0;
+/* Rare, and no part of the programs, where it would take the registers. */
+static __noinline int is_in_watched(const struct fast_address *client, __u32 service, __u32 container) {
   for (__u32 i = 0; i < FAST_WATCHES; i++) {
-    const struct fast_watch *watch = &said->watched[i];
-    if (i < said->watches && (!watch->service || watch->service == service) &&
+    const volatile struct fast_watch *watch = &control.watched[i];
+    if (i < control.watches && (!watch->service || watch->service == service) &&
         (!watch->container || watch->container == container) &&
         (client->high & watch->mask.high) == watch->source.high && (client->low & watch->mask.low) == watch->source.low)
       return 1;
@@ -189,11 +215,16 @@ static __always_inline int is_watched(const struct fast_control *said, const str
   return 0;
 }
 
+static __always_inline int is_watched(const struct fast_address *client, __u32 service, __u32 container) {
+  return control.watches && is_in_watched(client, service, container);
+}
+
 static __always_inline void count(struct fast_tally *tally, __u32 length) {
   tally->packets++;
   tally->bytes += length;
 }
 
+/* Unwritten, its cache line stays where it is. */
 static __always_inline void mark_seen(struct fast_source *source, __u32 now) {
   if (source->seen != now) source->seen = now;
 }
@@ -232,18 +263,25 @@ static __always_inline void follow_header(struct __sk_buff *skb, __u32 change) {
   bpf_csum_update(skb, (__u32)sum + (__u32)(sum >> 32));
 }
 
+static __always_inline __u32 sum_offset(const struct plain *packet) {
+  return packet->transport + (packet->protocol == IPPROTO_TCP ? __builtin_offsetof(struct tcphdr, check)
+                                                              : __builtin_offsetof(struct udphdr, check));
+}
+
+/* UDP's zero stays zero, and a computed one goes out as ffff. */
+static __always_inline __u64 sum_flags(const struct plain *packet) {
+  return packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+}
+
 /* The transport checksum by the difference only; a partial one follows the address and not the port. */
-static __always_inline int replace_sum(struct __sk_buff *skb, const struct plain *packet,
-                                       const struct fast_address *before, const struct fast_address *after,
-                                       __u16 port_before, __u16 port_after, const int is_v6) {
-  const __u64 mangled = packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-  const __u32 at = packet->transport + (packet->protocol == IPPROTO_TCP ? __builtin_offsetof(struct tcphdr, check)
-                                                                       : __builtin_offsetof(struct udphdr, check));
-  const __u32 change = difference(before, after);
-  if (bpf_l4_csum_replace(skb, at, 0, change, BPF_F_PSEUDO_HDR | mangled)) return -1;
-  if (is_v6) follow_header(skb, change);
-  if (port_before == port_after) return 0;
-  return bpf_l4_csum_replace(skb, at, port_before, port_after, sizeof port_after | mangled) ? -1 : 0;
+static __always_inline int replace_sum(struct __sk_buff *skb, const struct work *work, enum side side) {
+  const struct plain *packet = &work->packet;
+  const __u32 change = difference(side == SOURCE ? &packet->source : &packet->destination, &work->address);
+  if (packet->is_v6) follow_header(skb, change);
+  if (bpf_l4_csum_replace(skb, sum_offset(packet), 0, change, BPF_F_PSEUDO_HDR | sum_flags(packet))) return -1;
+  const __u16 before = side == SOURCE ? packet->source_port : packet->destination_port;
+  if (work->port == before) return 0;
+  return bpf_l4_csum_replace(skb, sum_offset(packet), before, work->port, sizeof before | sum_flags(packet)) ? -1 : 0;
 }
 
 /* RFC 1624 equation 3 over an address and the time to live, which counts in the high byte of its word. */
@@ -266,25 +304,28 @@ static __always_inline void write_ipv6(struct ipv6hdr *ip, enum side side, const
   ip->hop_limit--;
 }
 
-/* One end and the hop. */
-static __always_inline int rewrite(struct __sk_buff *skb, const struct plain *packet, enum side side,
-                                   const struct fast_address *address, __u16 port, const int is_v6) {
-  const struct fast_address *before = side == SOURCE ? &packet->source : &packet->destination;
-  const __u16 port_before = side == SOURCE ? packet->source_port : packet->destination_port;
-  if (port == 0) port = port_before;
-  if (replace_sum(skb, packet, before, address, port_before, port, is_v6)) return -1;
-
-  void *network = (void *)(long)skb->data + ETH_HLEN;
-  struct udphdr *transport = network + network_length(is_v6);
-  if ((void *)(transport + 1) > (void *)(long)skb->data_end) return -1;
-  if (is_v6)
-    write_ipv6(network, side, address);
-  else
-    write_ipv4(network, side, address);
+static __always_inline int write_port(struct udphdr *transport, const void *end, enum side side, __u16 port) {
+  if ((void *)(transport + 1) > end) return -1;
   if (side == SOURCE)
     transport->source = port;
   else
     transport->dest = port;
+  return 0;
+}
+
+/* One end and the hop. */
+static __always_inline int rewrite(struct __sk_buff *skb, struct work *work, enum side side) {
+  if (work->port == 0) work->port = side == SOURCE ? work->packet.source_port : work->packet.destination_port;
+  if (replace_sum(skb, work, side)) return -1;
+  void *network = (void *)(long)skb->data + ETH_HLEN;
+  const void *end = (void *)(long)skb->data_end;
+  if (work->packet.is_v6) {
+    if (write_port(network + sizeof(struct ipv6hdr), end, side, work->port)) return -1;
+    write_ipv6(network, side, &work->address);
+  } else {
+    if (write_port(network + sizeof(struct iphdr), end, side, work->port)) return -1;
+    write_ipv4(network, side, &work->address);
+  }
   return 0;
 }
 
@@ -301,41 +342,33 @@ static __always_inline int address_frame(struct __sk_buff *skb, const struct fas
   return 0;
 }
 
-static __always_inline int forward(struct __sk_buff *skb, const int is_v6) {
-  struct plain packet = {};
-  if (parse_plain(skb, &packet, is_v6)) return FALL_THROUGH;
-  const struct fast_front *front =
-      lookup_end(&fronts, packet.destination, packet.protocol, packet.destination_port, is_v6);
-  if (!front) return FALL_THROUGH;
-  const __u64 now = bpf_ktime_get_coarse_ns();
-  struct fast_source *source = lookup_source(packet.source, &front->mask, front->scope, front->service,
-                                             front->generation, now / SECOND);
-  if (!source) return FALL_THROUGH;
-
-  const struct fast_target_key to = {source->container, is_v6};
-  const struct fast_target *target = bpf_map_lookup_elem(&targets, &to);
-  const struct fast_traffic_key of = {front->service, source->container};
-  struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &of);
-  const struct fast_control *said = control_at(now);
-  if (!target || !tallies || !said || longest_sent(skb, &packet) > target->mtu) return FALL_THROUGH;
-  if (is_watched(said, &packet.source, front->service, source->container)) return FALL_THROUGH;
-
-  const __u16 port = source->port ? source->port : front->target;
-  if (rewrite(skb, &packet, DESTINATION, &target->address, port, is_v6) || address_frame(skb, target))
-    return TC_ACT_SHOT;
-  mark_seen(source, now / SECOND);
-  count_source(source, said->epoch, packet.length);
-  count(source->is_pinned ? &tallies->pinned : &tallies->known, packet.length);
-  return target->is_peer ? bpf_redirect_peer(target->interface, 0) : bpf_redirect(target->interface, 0);
-}
-
 /* A tag that the device took off stands beside the packet: its frame is of the VLAN's interface, not of this one. */
 SEC("tc")
 int request(struct __sk_buff *skb) {
   if (skb->pkt_type != PACKET_HOST || skb->vlan_present) return FALL_THROUGH;
-  if (skb->protocol == bpf_htons(ETH_P_IP)) return forward(skb, 0);
-  if (skb->protocol == bpf_htons(ETH_P_IPV6)) return forward(skb, 1);
-  return FALL_THROUGH;
+  struct work *work = begin(skb);
+  if (!work) return FALL_THROUGH;
+  const struct plain *packet = &work->packet;
+  const struct fast_front *front = lookup_end(&fronts, work, &packet->destination, packet->destination_port);
+  if (!front) return FALL_THROUGH;
+  work->port = front->target;
+  work->generation = front->generation;
+  struct fast_source *source = lookup_source(work, &packet->source, &front->mask, front->scope, front->service);
+  if (!source) return FALL_THROUGH;
+  work->place = source->target;
+  const struct fast_target *target = bpf_map_lookup_elem(&targets, &work->place);
+  if (!target || target->container != source->container || longest_sent(skb, packet) > target->mtu)
+    return FALL_THROUGH;
+  if (is_watched(&packet->source, target->service, target->container)) return FALL_THROUGH;
+
+  work->address = target->address;
+  if (source->port) work->port = source->port;
+  if (rewrite(skb, work, DESTINATION) || address_frame(skb, target)) return TC_ACT_SHOT;
+  mark_seen(source, work->second);
+  count_source(source, control.epoch, packet->length);
+  struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &source->target);
+  if (tallies) count(&tallies->requests[source->is_pinned & 1], packet->length);
+  return target->is_peer ? bpf_redirect_peer(target->interface, 0) : bpf_redirect(target->interface, 0);
 }
 
 static __always_inline int is_same(const struct fast_address *a, const struct fast_address *b) {
@@ -343,8 +376,8 @@ static __always_inline int is_same(const struct fast_address *a, const struct fa
 }
 
 /* Where the kernel would route a packet that comes from the public address. A length of 1 asks for the MTU. */
-static __always_inline int look_up_route(struct __sk_buff *skb, struct fast_route *route, const int is_v6) {
-  struct bpf_fib_lookup asked = {.ifindex = route->bridge, .tot_len = 1};
+static __noinline int look_up_route(struct __sk_buff *skb, struct fast_route *route, __u8 is_v6) {
+  struct bpf_fib_lookup asked = {.ifindex = route->port.bridge, .tot_len = 1};
   if (is_v6) {
     asked.family = ADDRESS_FAMILY_6;
     __builtin_memcpy(asked.ipv6_src, &route->address, sizeof route->address);
@@ -357,84 +390,69 @@ static __always_inline int look_up_route(struct __sk_buff *skb, struct fast_rout
   if (bpf_fib_lookup(skb, &asked, sizeof asked, 0) != BPF_FIB_LKUP_RET_SUCCESS) return -1;
   route->interface = asked.ifindex;
   route->mtu = asked.mtu_result;
-  route->gateway_family = asked.family;
-  __builtin_memcpy(route->gateway, asked.ipv6_dst, sizeof route->gateway);
+  route->gateway.nh_family = asked.family; /* IPv4 routes may have an IPv6 gateway */
+  __builtin_memcpy(route->gateway.ipv6_nh, asked.ipv6_dst, sizeof route->gateway.ipv6_nh);
   return 0;
 }
 
 /* The kernel's look-up costs more than all the rest. So it is asked once a second, and when its answer may be another one.
    Null where the neighbour is not known, or there is no route: that is the kernel's own business. */
-static __always_inline const struct fast_route *route_of(struct __sk_buff *skb, const struct fast_address *client,
-                                                         const struct fast_address *address, __u32 bridge,
-                                                         __u32 second, __u32 generation, const int is_v6) {
+static __always_inline struct fast_route *route_of(struct __sk_buff *skb, struct work *work) {
+  const struct fast_address *client = &work->packet.destination, *address = &work->address;
   const __u64 mixed = (client->high ^ client->low ^ address->high ^ address->low) * 0x9e3779b97f4a7c15ull;
-  const __u32 place = mixed >> (64 - FAST_ROUTE_BITS);
-  struct fast_route *route = bpf_map_lookup_elem(&routes, &place);
+  work->place = mixed >> (64 - FAST_ROUTE_BITS);
+  struct fast_route *route = bpf_map_lookup_elem(&routes, &work->place);
   if (!route) return 0;
-  if (route->second == second && route->routes == generation && route->bridge == bridge &&
+  if (route->second == work->second && route->routes == control.routes && route->arrived == skb->ifindex &&
       is_same(&route->client, client) && is_same(&route->address, address))
     return route;
+  route->second = 0; /* of nobody, should there be no route */
+  route->routes = control.routes;
+  route->arrived = skb->ifindex;
   route->client = *client;
   route->address = *address;
-  route->bridge = bridge;
-  route->second = 0; /* of nobody, should there be no route */
-  if (look_up_route(skb, route, is_v6)) return 0;
-  route->second = second;
-  route->routes = generation;
+  const struct fast_port *port = bpf_map_lookup_elem(&ports, &route->arrived);
+  if (!port) return 0;
+  route->port = *port;
+  if (look_up_route(skb, route, work->packet.is_v6)) return 0;
+  route->second = work->second;
   return route;
 }
 
-/* Through the neighbour's own entry: what is sent keeps it fresh. */
-static __always_inline int leave(const struct fast_route *route) {
-  struct bpf_redir_neigh neighbour = {.nh_family = route->gateway_family};
-  __builtin_memcpy(neighbour.ipv6_nh, route->gateway, sizeof neighbour.ipv6_nh);
-  return bpf_redirect_neigh(route->interface, &neighbour, sizeof neighbour, 0);
-}
-
 /* Whether the frame is for this host to route, and not from one container on the bridge to its neighbour. */
-static __always_inline const struct fast_port *port_of(struct __sk_buff *skb) {
-  const __u32 arrived = skb->ifindex;
-  const struct fast_port *port = bpf_map_lookup_elem(&ports, &arrived);
+static __always_inline int is_for_host(struct __sk_buff *skb, const struct fast_port *port) {
   const struct ethhdr *ethernet = (void *)(long)skb->data;
-  if (!port || (void *)(ethernet + 1) > (void *)(long)skb->data_end) return 0;
+  if ((void *)(ethernet + 1) > (void *)(long)skb->data_end) return 0;
   for (int i = 0; i < ETH_ALEN; i++)
     if (ethernet->h_dest[i] != port->address[i]) return 0;
-  return port;
+  return 1;
 }
 
-static __always_inline int reply(struct __sk_buff *skb, const int is_v6) {
-  struct plain packet = {};
-  if (parse_plain(skb, &packet, is_v6)) return FALL_THROUGH;
-  const struct fast_endpoint *endpoint =
-      lookup_end(&endpoints, packet.source, packet.protocol, packet.source_port, is_v6);
-  if (!endpoint) return FALL_THROUGH;
-  const __u64 now = bpf_ktime_get_coarse_ns();
-  struct fast_source *source = lookup_source(packet.destination, &endpoint->mask, endpoint->scope, endpoint->service,
-                                             endpoint->generation, now / SECOND);
-  if (!source || source->container != endpoint->container) return FALL_THROUGH;
-
-  const struct fast_port *port = port_of(skb);
-  const struct fast_traffic_key of = {endpoint->service, endpoint->container};
-  struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &of);
-  const struct fast_control *said = control_at(now);
-  if (!port || !tallies || !said) return FALL_THROUGH;
-  if (is_watched(said, &packet.destination, endpoint->service, endpoint->container)) return FALL_THROUGH;
-  const struct fast_route *route = route_of(skb, &packet.destination, &endpoint->address, port->bridge, now / SECOND,
-                                            said->routes, is_v6);
-  if (!route || longest_sent(skb, &packet) > route->mtu) return FALL_THROUGH;
-
-  if (rewrite(skb, &packet, SOURCE, &endpoint->address, endpoint->port, is_v6)) return TC_ACT_SHOT;
-  mark_seen(source, now / SECOND);
-  count(&tallies->answers, packet.length);
-  return leave(route);
-}
-
+/* Through the neighbour's own entry: what is sent keeps it fresh. */
 SEC("tc")
 int answer(struct __sk_buff *skb) {
   if (skb->vlan_present) return FALL_THROUGH;
-  if (skb->protocol == bpf_htons(ETH_P_IP)) return reply(skb, 0);
-  if (skb->protocol == bpf_htons(ETH_P_IPV6)) return reply(skb, 1);
-  return FALL_THROUGH;
+  struct work *work = begin(skb);
+  if (!work) return FALL_THROUGH;
+  const struct plain *packet = &work->packet;
+  const struct fast_endpoint *endpoint = lookup_end(&endpoints, work, &packet->source, packet->source_port);
+  if (!endpoint) return FALL_THROUGH;
+  work->address = endpoint->address;
+  work->port = endpoint->port;
+  work->generation = endpoint->generation;
+  work->container = endpoint->container;
+  struct fast_source *source =
+      lookup_source(work, &packet->destination, &endpoint->mask, endpoint->scope, endpoint->service);
+  if (!source || source->container != work->container) return FALL_THROUGH;
+  if (is_watched(&packet->destination, work->source.service, work->container)) return FALL_THROUGH;
+  struct fast_route *route = route_of(skb, work);
+  if (!route || !is_for_host(skb, &route->port) || longest_sent(skb, packet) > route->mtu) return FALL_THROUGH;
+
+  if (rewrite(skb, work, SOURCE)) return TC_ACT_SHOT;
+  mark_seen(source, work->second);
+  struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &source->target);
+  if (tallies) count(&tallies->answers, packet->length);
+  return bpf_redirect_neigh(route->interface, &route->gateway, sizeof route->gateway, 0);
 }
 
 /* The kernel's clock and routing helpers are for GPL programs only: loaded, these sources are under their GPL-2.0. */

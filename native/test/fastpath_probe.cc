@@ -27,6 +27,7 @@
 #include "../src/fastpath/program.h"
 #include "../src/fastpath/services.h"
 #include "../src/fastpath/sources.h"
+#include "../src/fastpath/tallies.h"
 #include "../src/fastpath/targets.h"
 #include "../src/pipeline/engine.h"
 #include "../src/pipeline/lookup.h"
@@ -38,7 +39,7 @@ using namespace onehop;
 using Octets = std::vector<uint8_t>;
 
 constexpr MapSizes kSizes{
-    .fronts = 1024, .endpoints = 1024, .sources = 1024, .targets = 1024, .traffic = 1024, .ports = 1024};
+    .fronts = 1024, .endpoints = 1024, .sources = 1024, .ports = 1024};
 // Where a test run's packets come in.
 constexpr uint32_t kLoopback = 1;
 
@@ -73,7 +74,7 @@ class Probe {
     const Replaced replaced = engine_->publish(snapshot);
     worker_ = engine_->attach();
     services_.publish(replaced, engine_->lookup().aliases(), engine_->version());
-    Map<uint32_t, fast_control>(program_.map("control")).put(0, {.until = std::numeric_limits<uint64_t>::max(), .epoch = 1, .routes = 0, .watches = 0, .zero = 0, .watched = {}});
+    Map<uint32_t, fast_control>(program_.map(FAST_CONTROL)).put(0, {.until = std::numeric_limits<uint64_t>::max(), .epoch = 1, .routes = 0, .watches = 0, .zero = 0, .watched = {}});
     Map<uint32_t, fast_port>(program_.map("ports")).put(kLoopback, {static_cast<uint32_t>(bridge), {}, 0});
     NeighbourMap neighbours;
     for (const ContainerAddress& container : engine_->container_addresses())
@@ -150,8 +151,9 @@ class Probe {
 
   const Program program_{kSizes};
   Services services_{program_.map("fronts"), program_.map("endpoints")};
-  Sources sources_{program_.map("sources"), program_.map("traffic")};
-  Targets targets_{program_.map("targets")};
+  Tallies tallies_{program_.map("traffic")};
+  Targets targets_{program_.map("targets"), tallies_};
+  Sources sources_{program_.map("sources"), targets_};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Worker> worker_;
   uint32_t now_ = 0;

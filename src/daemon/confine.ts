@@ -1,10 +1,7 @@
-import { CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON } from '../capabilities.ts'
+import { CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW } from '../capabilities.ts'
 import type { Config } from '../config/config.ts'
 import { loadAddon } from '../dataplane/addon.ts'
 import { mountOwn } from '../handover/place.ts'
-
-/** Without CAP_PERFMON the verifier refuses what it would have to mask against Spectre (kernel/bpf/verifier.c, sanitize_ptr_alu). */
-const FAST_PATH = [CAP_BPF, CAP_PERFMON]
 
 /**
  * Runs the same command line again in this process's place, with no more than the capabilities that serving takes; returns where
@@ -13,7 +10,7 @@ const FAST_PATH = [CAP_BPF, CAP_PERFMON]
  */
 export function confine({ dataplane }: Config, runDir: string): void {
   const addon = loadAddon()
-  const capabilities = [CAP_NET_ADMIN, CAP_NET_RAW, ...(dataplane.fastpath === 'off' ? [] : FAST_PATH)]
+  const capabilities = [CAP_NET_ADMIN, CAP_NET_RAW, ...(dataplane.fastpath === 'off' ? [] : [CAP_BPF])]
   if (addon.isConfined(capabilities)) return
   if (dataplane.fastpath !== 'off') mountOwn(runDir)
   addon.confine(capabilities, [process.execPath, ...process.execArgv, ...process.argv.slice(1)])

@@ -329,6 +329,29 @@ done`)
 const MIRROR = 'u32 match u32 0 0 action mirred egress mirror dev sink0 continue'
 
 test(
+  'what a container that goes has counted stays counted, and its client is served in the kernel by another',
+  inLab(async (lab, agent) => {
+    const { url, client } = FAMILIES[0]!
+    const from = client(1)
+    const daemon = await startDaemon(lab)
+    const request = () => agent.who(`${url}/`, { from })
+    await untilSettled(daemon, request)
+    const before = (await daemon.status<Status>()).received.packets
+    const { container: gone } = await request()
+    await reload(daemon, { ...lab.config(lab.containers.filter(({ name }) => name !== gone)), ...REQUIRED })
+    await untilSettled(daemon, request)
+    assert.notEqual((await request()).container, gone)
+    const { received, verdicts } = await daemon.status<Status>()
+    assert.ok(received.packets > before + 10, `${received.packets} after ${before}`)
+    assert.equal(
+      received.packets,
+      verdicts.reduce((sum, { packets }) => sum + packets, 0),
+    )
+    await daemon.stop()
+  }),
+)
+
+test(
   "another's tc programs beside it keep seeing packets, and all that is left in the end is theirs",
   inLab(async (lab, agent) => {
     await lab.host.script(`

@@ -26,6 +26,7 @@
 #include "program.h"
 #include "services.h"
 #include "sources.h"
+#include "tallies.h"
 #include "targets.h"
 
 namespace onehop {
@@ -56,8 +57,6 @@ constexpr MapSizes sizes_for(uint32_t sources) {
   return {.fronts = 1 << 17,
           .endpoints = 1 << 18,
           .sources = sources,
-          .targets = 1 << 18,
-          .traffic = 1 << 18,
           .ports = 1 << 14};
 }
 
@@ -91,10 +90,11 @@ class LoadedFastPath final : public FastPath {
       : engine_(engine),
         linger_(options.linger),
         program_(sizes_for(options.sources)),
-        control_(program_.map("control")),
+        control_(program_.map(FAST_CONTROL)),
         services_(program_.map("fronts"), program_.map("endpoints")),
-        sources_(program_.map("sources"), program_.map("traffic")),
-        targets_(program_.map("targets")),
+        tallies_(program_.map("traffic")),
+        targets_(program_.map("targets"), tallies_),
+        sources_(program_.map("sources"), targets_),
         links_(options.uplinks, options.bridges),
         attachments_(program_, options.tun),
         route_events_(kRouteGroups),
@@ -155,7 +155,7 @@ class LoadedFastPath final : public FastPath {
     wake_.raise();
   }
 
-  void add_to(Counters& counters) const override { sources_.add_to(counters); }
+  void add_to(Counters& counters) const override { tallies_.add_to(counters); }
 
   FastPathCounters counters() const override {
     return {uplink_count_.load(std::memory_order_relaxed), port_count_.load(std::memory_order_relaxed),
@@ -193,6 +193,7 @@ class LoadedFastPath final : public FastPath {
   Clock::duration time_to_wait();
   void beat();
   void hear_routes();
+  void renew_routes();
   void take_offers();
   bool take_some();
   void take_names();
@@ -216,8 +217,9 @@ class LoadedFastPath final : public FastPath {
   Names uplinks_, bridges_;  // that are new
   std::atomic<bool> are_targets_due_ = true;
 
-  Sources sources_;
+  Tallies tallies_;
   Targets targets_;
+  Sources sources_;
   Links links_;
   Attachments attachments_;
   NetlinkSocket route_events_;
@@ -307,6 +309,11 @@ void LoadedFastPath::beat() {
 // Whatever was said, and also when some was lost.
 void LoadedFastPath::hear_routes() {
   route_events_.drain([](const NetlinkMessage&) {});
+  renew_routes();
+}
+
+// With a route its port's bridge is remembered.
+void LoadedFastPath::renew_routes() {
   routes_++;
   beat();
 }
@@ -345,6 +352,7 @@ void LoadedFastPath::read_links() {
   read_at_ = is_whole ? Clock::time_point::max() : Clock::now() + kRetry;
   uplink_count_.store(attachments_.count(Part::kRequest), std::memory_order_relaxed);
   port_count_.store(attachments_.count(Part::kAnswer), std::memory_order_relaxed);
+  renew_routes();
 }
 
 void LoadedFastPath::publish_targets() {
@@ -352,6 +360,7 @@ void LoadedFastPath::publish_targets() {
   std::unique_lock lock(mutex_);
   const std::vector<ContainerAddress> containers = containers_;
   const NeighbourMap neighbours = neighbours_;
+  targets_.free_unused(services_);
   lock.unlock();
   targets_.publish(containers, neighbours, links_);
 }

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -68,39 +69,54 @@ class Map {
   int number_;
 };
 
-// Each value is one a processor.
-template <typename Key, typename Value>
-class PerProcessorMap {
+// An array whose values are one a processor.
+template <typename Value>
+class PerProcessorPlaces {
  public:
-  explicit PerProcessorMap(int number) : number_(number) {}
+  explicit PerProcessorPlaces(int number) : number_(number) {}
 
-  // A new element of zeros. Returns errno's value.
-  int make(const Key& key) {
-    const std::vector<uint8_t> zeros(length());
-    return -bpf_map_update_elem(number_, &key, zeros.data(), BPF_NOEXIST);
+  // Visits each processor's value of one place.
+  template <typename Visit>
+  void read(uint32_t place, Visit visit) const {
+    std::vector<uint8_t> values(length());
+    if (bpf_map_lookup_elem(number_, &place, values.data()) == 0) split(values.data(), visit);
   }
 
-  // Visits (key, value) of each processor.
+  // Zeros. Returns errno's value.
+  int clear(uint32_t place) {
+    const std::vector<uint8_t> zeros(length());
+    return -bpf_map_update_elem(number_, &place, zeros.data(), BPF_ANY);
+  }
+
+  // Visits (place, value) of each processor, for the places below `end`.
   template <typename Visit>
-  void for_each(Visit visit) const {
-    std::vector<Key> keys(kAtOnce);
-    std::vector<uint8_t> values(kAtOnce * length());
-    const auto split = [&](const Key& key, const uint8_t* bytes) {
-      for (size_t at = 0; at < length(); at += sizeof(Value)) {
-        Value value;
-        std::memcpy(&value, bytes + at, sizeof value);
-        visit(key, value);
-      }
+  void for_each(uint32_t end, Visit visit) const {
+    std::vector<uint32_t> places(std::min(end, kAtOnce));
+    std::vector<uint8_t> values(places.size() * length());
+    const auto each = [&](uint32_t place, const uint8_t* bytes) {
+      split(bytes, [&](const Value& value) {
+        if (place < end) visit(place, value);
+      });
     };
-    for (MapCursor cursor; detail::next_batch(number_, cursor, keys, values, split);) {
-    }
+    uint32_t seen = 0;
+    for (MapCursor cursor; seen < end && detail::next_batch(number_, cursor, places, values, each);)
+      seen += static_cast<uint32_t>(places.size());
   }
 
  private:
   static_assert(sizeof(Value) % 8 == 0);  // the kernel pads each to that
-  static constexpr size_t kAtOnce = 128;
+  static constexpr uint32_t kAtOnce = 128;
 
   static size_t length() { return sizeof(Value) * static_cast<size_t>(libbpf_num_possible_cpus()); }
+
+  template <typename Visit>
+  static void split(const uint8_t* bytes, Visit visit) {
+    for (size_t at = 0; at < length(); at += sizeof(Value)) {
+      Value value;
+      std::memcpy(&value, bytes + at, sizeof value);
+      visit(value);
+    }
+  }
 
   int number_;
 };

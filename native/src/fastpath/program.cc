@@ -53,8 +53,6 @@ Program::Program(const MapSizes& sizes) {
   set_size(object_.get(), "fronts", sizes.fronts);
   set_size(object_.get(), "endpoints", sizes.endpoints);
   set_size(object_.get(), "sources", sizes.sources);
-  set_size(object_.get(), "targets", sizes.targets);
-  set_size(object_.get(), "traffic", sizes.traffic);
   set_size(object_.get(), "ports", sizes.ports);
   const int error = -bpf_object__load(object_.get());
   libbpf_set_print(before);

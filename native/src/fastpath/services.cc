@@ -186,6 +186,11 @@ uint32_t Services::generation_of(uint32_t service) const {
   return found == standing_.end() ? 0 : found->second.generation;
 }
 
+bool Services::has(uint32_t service, uint32_t container) const {
+  const auto found = standing_.find(service);
+  return found != standing_.end() && found->second.service->member(container) != nullptr;
+}
+
 uint16_t Services::port_of(uint32_t service, uint32_t container) const {
   const Member* member = standing_.at(service).service->member(container);
   return member == nullptr ? uint16_t{0} : member->port;

@@ -28,6 +28,7 @@ class Services {
 
   // Of a service, 0: its packets need the slow path.
   uint32_t generation_of(uint32_t service) const;
+  bool has(uint32_t service, uint32_t container) const;
   // The container's own port in a service; 0: the way in's target.
   uint16_t port_of(uint32_t service, uint32_t container) const;
 

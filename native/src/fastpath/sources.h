@@ -1,23 +1,22 @@
-// The sources that the programs serve: taken when packet threads offer them, kept while they are heard, and what was
-// counted of them.
+// The sources that the programs serve: taken when packet threads offer them, and kept while they are heard.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <unordered_set>
 
 #include "../../bpf/maps.h"
 #include "../pipeline/engine.h"
 #include "map.h"
 #include "offers.h"
 #include "services.h"
+#include "targets.h"
 
 namespace onehop {
 
-// The fast path's thread, but for add_to.
+// The fast path's thread.
 class Sources {
  public:
-  Sources(int sources, int traffic) : sources_(sources), traffic_(traffic) {}
+  Sources(int sources, Targets& targets) : sources_(sources), targets_(targets) {}
 
   enum class Taken : uint8_t { kYes, kNo, kFull };
   // Unless the source's service has changed since it was decided, or has to stay slow.
@@ -29,15 +28,9 @@ class Sources {
   // By the last whole sweep.
   uint64_t count() const { return count_; }
 
-  // Any thread: adds what the programs have counted.
-  void add_to(Counters& counters) const;
-
  private:
-  bool has_tally(uint32_t service, uint32_t container);
-
   Map<fast_source_key, fast_source> sources_;
-  PerProcessorMap<fast_traffic_key, fast_traffic> traffic_;
-  std::unordered_set<uint64_t> tallied_;  // service and container
+  Targets& targets_;
   MapCursor cursor_;
   uint64_t counted_ = 0, count_ = 0;
 };

@@ -25,19 +25,60 @@ fast_target target_of(const ContainerAddress& container, const Neighbour& neighb
 
 }  // namespace
 
+uint32_t Targets::place_of(uint32_t service, uint32_t container, bool is_v6) {
+  const Owner owner{service, container, is_v6};
+  if (const auto found = places_.find(owner); found != places_.end()) return found->second;
+  const uint32_t place = free_place();
+  if (place == 0) return 0;
+  places_[owner] = place;
+  tallies_.assign(place, service, container);
+  write(place, owner);
+  return place;
+}
+
+uint32_t Targets::free_place() {
+  if (!free_.empty()) {
+    const uint32_t place = free_.back();
+    free_.pop_back();
+    return place;
+  }
+  if (written_.size() == FAST_TARGETS) return 0;
+  written_.emplace_back();
+  return static_cast<uint32_t>(written_.size() - 1);
+}
+
+// The service was written anew when it lost the container, so that no source leads to the place any more.
+void Targets::free_unused(const Services& services) {
+  std::erase_if(places_, [&](const auto& item) {
+    const auto& [owner, place] = item;
+    if (services.has(owner.service, owner.container)) return false;
+    write(place, fast_target{});
+    tallies_.retire(place);
+    free_.push_back(place);
+    return true;
+  });
+}
+
 void Targets::publish(std::span<const ContainerAddress> containers, const NeighbourMap& neighbours,
                       const Links& links) {
-  Standing wanted;
+  resolved_.clear();
   for (const ContainerAddress& container : containers)
     if (const Neighbour* neighbour = neighbours.find(container.container, container.is_v6))
-      wanted[{container.container, container.is_v6}] = target_of(container, *neighbour, links);
-  for (const auto& [key, target] : standing_)
-    if (!wanted.contains(key)) targets_.erase(key);
-  for (const auto& [key, target] : wanted) {
-    const auto known = standing_.find(key);
-    if (known == standing_.end() || !is_same(known->second, target)) targets_.put(key, target);
-  }
-  standing_ = std::move(wanted);
+      resolved_[{container.container, container.is_v6}] = target_of(container, *neighbour, links);
+  for (const auto& [owner, place] : places_) write(place, owner);
+}
+
+void Targets::write(uint32_t place, const Owner& owner) {
+  const auto resolved = resolved_.find({owner.container, owner.is_v6});
+  fast_target target = resolved == resolved_.end() ? fast_target{} : resolved->second;
+  target.service = owner.service;
+  target.container = owner.container;
+  write(place, target);
+}
+
+void Targets::write(uint32_t place, const fast_target& target) {
+  if (is_same(written_[place], target)) return;
+  if (targets_.put(place, target) == 0) written_[place] = target;
 }
 
 }  // namespace onehop
