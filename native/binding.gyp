@@ -88,6 +88,7 @@
             "src/fastpath/links.cc",
             "src/fastpath/targets.cc",
             "src/fastpath/tallies.cc",
+            "src/fastpath/straight.cc",
             "src/fastpath/attachments.cc",
             "src/fastpath/adoption.cc",
             "src/fastpath/fast_path.cc",

@@ -105,6 +105,8 @@ struct fast_route {
   __u32 interface;
   __u32 mtu; /* what the way there takes at most, in bytes of an IP packet */
   struct bpf_redir_neigh gateway;
+  __u16 is_straight, zero; /* the interface is a veth whose other end is in another namespace, and has nothing at its egress */
+  __u8 destination[6], source[6];
 };
 
 struct fast_tally {

@@ -38,6 +38,7 @@ HASH(fronts, struct fast_end, struct fast_front);
 HASH(endpoints, struct fast_end, struct fast_endpoint);
 HASH(sources, struct fast_source_key, struct fast_source);
 HASH(ports, __u32, struct fast_port);
+HASH(straight, __u32, __u32); /* uplinks that answers leave without the neighbour's entry */
 
 /* A look-up by place costs a tenth of one by hash: it needs no call. */
 #define PLACES(name, kind, count, value_type) \
@@ -82,6 +83,7 @@ struct work {
   __u32 generation, container, place;
   __u64 jiffies, now; /* the coarse clock, in nanoseconds, and seconds */
   __u32 second;
+  struct bpf_fib_lookup asked;
 };
 
 PLACES(works, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct work);
@@ -334,11 +336,11 @@ static __always_inline __u32 longest_sent(struct __sk_buff *skb, const struct pl
   return skb->gso_size ? packet->transport - ETH_HLEN + packet->transport_length + skb->gso_size : packet->length;
 }
 
-static __always_inline int address_frame(struct __sk_buff *skb, const struct fast_target *target) {
+static __always_inline int address_frame(struct __sk_buff *skb, const __u8 *destination, const __u8 *source) {
   struct ethhdr *ethernet = (void *)(long)skb->data;
   if ((void *)(ethernet + 1) > (void *)(long)skb->data_end) return -1;
-  __builtin_memcpy(ethernet->h_dest, target->destination, ETH_ALEN);
-  __builtin_memcpy(ethernet->h_source, target->source, ETH_ALEN);
+  __builtin_memcpy(ethernet->h_dest, destination, ETH_ALEN);
+  __builtin_memcpy(ethernet->h_source, source, ETH_ALEN);
   return 0;
 }
 
@@ -363,7 +365,7 @@ int request(struct __sk_buff *skb) {
 
   work->address = target->address;
   if (source->port) work->port = source->port;
-  if (rewrite(skb, work, DESTINATION) || address_frame(skb, target)) return TC_ACT_SHOT;
+  if (rewrite(skb, work, DESTINATION) || address_frame(skb, target->destination, target->source)) return TC_ACT_SHOT;
   mark_seen(source, work->second);
   count_source(source, control.epoch, packet->length);
   struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &source->target);
@@ -376,22 +378,28 @@ static __always_inline int is_same(const struct fast_address *a, const struct fa
 }
 
 /* Where the kernel would route a packet that comes from the public address. A length of 1 asks for the MTU. */
-static __noinline int look_up_route(struct __sk_buff *skb, struct fast_route *route, __u8 is_v6) {
-  struct bpf_fib_lookup asked = {.ifindex = route->port.bridge, .tot_len = 1};
-  if (is_v6) {
-    asked.family = ADDRESS_FAMILY_6;
-    __builtin_memcpy(asked.ipv6_src, &route->address, sizeof route->address);
-    __builtin_memcpy(asked.ipv6_dst, &route->client, sizeof route->client);
+static __noinline int look_up_route(struct __sk_buff *skb, struct fast_route *route, struct work *work) {
+  struct bpf_fib_lookup *asked = &work->asked;
+  __builtin_memset(asked, 0, sizeof *asked);
+  asked->ifindex = route->port.bridge;
+  asked->tot_len = 1;
+  if (work->packet.is_v6) {
+    asked->family = ADDRESS_FAMILY_6;
+    __builtin_memcpy(asked->ipv6_src, &route->address, sizeof route->address);
+    __builtin_memcpy(asked->ipv6_dst, &route->client, sizeof route->client);
   } else {
-    asked.family = ADDRESS_FAMILY_4;
-    asked.ipv4_src = route->address.low >> 32;
-    asked.ipv4_dst = route->client.low >> 32;
+    asked->family = ADDRESS_FAMILY_4;
+    asked->ipv4_src = route->address.low >> 32;
+    asked->ipv4_dst = route->client.low >> 32;
   }
-  if (bpf_fib_lookup(skb, &asked, sizeof asked, 0) != BPF_FIB_LKUP_RET_SUCCESS) return -1;
-  route->interface = asked.ifindex;
-  route->mtu = asked.mtu_result;
-  route->gateway.nh_family = asked.family; /* IPv4 routes may have an IPv6 gateway */
-  __builtin_memcpy(route->gateway.ipv6_nh, asked.ipv6_dst, sizeof route->gateway.ipv6_nh);
+  if (bpf_fib_lookup(skb, asked, sizeof *asked, 0) != BPF_FIB_LKUP_RET_SUCCESS) return -1;
+  route->interface = asked->ifindex;
+  route->mtu = asked->mtu_result;
+  route->gateway.nh_family = asked->family; /* IPv4 routes may have an IPv6 gateway */
+  __builtin_memcpy(route->gateway.ipv6_nh, asked->ipv6_dst, sizeof route->gateway.ipv6_nh);
+  route->is_straight = bpf_map_lookup_elem(&straight, &route->interface) != 0;
+  __builtin_memcpy(route->destination, asked->dmac, ETH_ALEN);
+  __builtin_memcpy(route->source, asked->smac, ETH_ALEN);
   return 0;
 }
 
@@ -414,7 +422,7 @@ static __always_inline struct fast_route *route_of(struct __sk_buff *skb, struct
   const struct fast_port *port = bpf_map_lookup_elem(&ports, &route->arrived);
   if (!port) return 0;
   route->port = *port;
-  if (look_up_route(skb, route, work->packet.is_v6)) return 0;
+  if (look_up_route(skb, route, work)) return 0;
   route->second = work->second;
   return route;
 }
@@ -428,7 +436,19 @@ static __always_inline int is_for_host(struct __sk_buff *skb, const struct fast_
   return 1;
 }
 
+/* To the bridge's address it came as to somebody else's; where it goes on, it arrives. */
+static __always_inline int go_straight(struct __sk_buff *skb, const struct fast_route *route) {
+  if (address_frame(skb, route->destination, route->source) || bpf_skb_change_type(skb, PACKET_HOST))
+    return TC_ACT_SHOT;
+  return bpf_redirect_peer(route->interface, 0);
+}
+
 /* Through the neighbour's own entry: what is sent keeps it fresh. */
+static __always_inline int leave(struct __sk_buff *skb, struct fast_route *route) {
+  if (route->is_straight) return go_straight(skb, route);
+  return bpf_redirect_neigh(route->interface, &route->gateway, sizeof route->gateway, 0);
+}
+
 SEC("tc")
 int answer(struct __sk_buff *skb) {
   if (skb->vlan_present) return FALL_THROUGH;
@@ -452,7 +472,7 @@ int answer(struct __sk_buff *skb) {
   mark_seen(source, work->second);
   struct fast_traffic *tallies = bpf_map_lookup_elem(&traffic, &source->target);
   if (tallies) count(&tallies->answers, packet->length);
-  return bpf_redirect_neigh(route->interface, &route->gateway, sizeof route->gateway, 0);
+  return leave(skb, route);
 }
 
 /* The kernel's clock and routing helpers are for GPL programs only: loaded, these sources are under their GPL-2.0. */

@@ -39,7 +39,7 @@ using namespace onehop;
 using Octets = std::vector<uint8_t>;
 
 constexpr MapSizes kSizes{
-    .fronts = 1024, .endpoints = 1024, .sources = 1024, .ports = 1024};
+    .fronts = 1024, .endpoints = 1024, .sources = 1024, .ports = 1024, .straight = 1024};
 // Where a test run's packets come in.
 constexpr uint32_t kLoopback = 1;
 

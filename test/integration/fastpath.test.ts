@@ -325,9 +325,6 @@ for link in ${[UPLINK, ...lab.containers.map(({ port }) => port)].join(' ')}; do
   tc filter show dev $link egress
 done`)
 
-/** Copies every packet to nowhere, counts it, and leaves it to the next filter. */
-const MIRROR = 'u32 match u32 0 0 action mirred egress mirror dev sink0 continue'
-
 test(
   'what a container that goes has counted stays counted, and its client is served in the kernel by another',
   inLab(async (lab, agent) => {
@@ -350,6 +347,9 @@ test(
     await daemon.stop()
   }),
 )
+
+/** Copies every packet to nowhere, counts it, and leaves it to the next filter. */
+const MIRROR = 'u32 match u32 0 0 action mirred egress mirror dev sink0 continue'
 
 test(
   "another's tc programs beside it keep seeing packets, and all that is left in the end is theirs",

@@ -26,6 +26,7 @@
 #include "program.h"
 #include "services.h"
 #include "sources.h"
+#include "straight.h"
 #include "tallies.h"
 #include "targets.h"
 
@@ -43,6 +44,7 @@ constexpr int kTakenAtOnce = 256;
 // Links and forwarding entries change in bursts; one re-read answers them all.
 constexpr auto kSettle = 20ms;
 constexpr auto kRetry = 1s;
+constexpr auto kLook = 1s;
 // The first programs wait for the neighbours: until then those that another daemon left serve its clients.
 constexpr auto kFirst = 500ms;
 // Sources are looked through this often at the most, and for a twentieth of the time.
@@ -57,7 +59,8 @@ constexpr MapSizes sizes_for(uint32_t sources) {
   return {.fronts = 1 << 17,
           .endpoints = 1 << 18,
           .sources = sources,
-          .ports = 1 << 14};
+          .ports = 1 << 14,
+          .straight = 1 << 10};
 }
 
 // The clock that the programs and the engine read.
@@ -95,6 +98,7 @@ class LoadedFastPath final : public FastPath {
         tallies_(program_.map("traffic")),
         targets_(program_.map("targets"), tallies_),
         sources_(program_.map("sources"), targets_),
+        straight_(program_.map("straight"), program_.map("routes")),
         links_(options.uplinks, options.bridges),
         attachments_(program_, options.tun),
         route_events_(kRouteGroups),
@@ -198,6 +202,7 @@ class LoadedFastPath final : public FastPath {
   bool take_some();
   void take_names();
   void read_links();
+  void look_at_straight();
   void publish_targets();
   void begin_epoch();
   void sweep();
@@ -220,6 +225,7 @@ class LoadedFastPath final : public FastPath {
   Tallies tallies_;
   Targets targets_;
   Sources sources_;
+  StraightUplinks straight_;
   Links links_;
   Attachments attachments_;
   NetlinkSocket route_events_;
@@ -233,7 +239,7 @@ class LoadedFastPath final : public FastPath {
   std::string handover_problem_;
 
   // Of the thread.
-  Clock::time_point beat_at_{}, read_at_ = Clock::now() + kFirst, sweep_at_{}, sweep_began_{}, offered_{};
+  Clock::time_point beat_at_{}, read_at_ = Clock::now() + kFirst, look_at_{}, sweep_at_{}, sweep_began_{}, offered_{};
   bool is_sweeping_ = false, has_begun_ = false, is_attached_ = false;
   uint32_t epoch_ = 1, routes_ = 0;
 
@@ -262,6 +268,7 @@ void LoadedFastPath::run(const SignalEvent& stop) {
     if (has_neighbours_.load(std::memory_order_relaxed) && !std::exchange(has_begun_, true)) read_at_ = {};
     if (Clock::now() >= read_at_) read_links();
     publish_targets();
+    if (Clock::now() >= look_at_) look_at_straight();
     if (Clock::now() >= sweep_at_) sweep();
     wait(stop);
   }
@@ -291,7 +298,7 @@ Clock::duration LoadedFastPath::time_to_wait() {
   is_asleep_.store(true);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!std::ranges::all_of(offers_, &Offers::is_empty)) return 0ms;
-  return std::min({beat_at_, read_at_, sweep_at_}) - now;
+  return std::min({beat_at_, read_at_, look_at_, sweep_at_}) - now;
 }
 
 // Until then the programs go on without us.
@@ -352,7 +359,16 @@ void LoadedFastPath::read_links() {
   read_at_ = is_whole ? Clock::time_point::max() : Clock::now() + kRetry;
   uplink_count_.store(attachments_.count(Part::kRequest), std::memory_order_relaxed);
   port_count_.store(attachments_.count(Part::kAnswer), std::memory_order_relaxed);
+  straight_.publish(links_);
   renew_routes();
+}
+
+// What nobody tells of.
+void LoadedFastPath::look_at_straight() {
+  look_at_ = Clock::now() + kLook;
+  if (!straight_.has_any()) return;
+  if (straight_.publish(links_)) read_links();
+  straight_.confirm_neighbours(now_seconds());
 }
 
 void LoadedFastPath::publish_targets() {

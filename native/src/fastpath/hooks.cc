@@ -99,6 +99,8 @@ int Hooks::detach(int interface) const {
   return quietly([&] { return bpf_tc_hook_destroy(&whole); });
 }
 
+bool Hooks::has_egress_filters(int interface) { return has_filters(interface, TC_H_MIN_EGRESS); }
+
 void Hooks::detach_all() const {
   for (const int interface : all_interfaces()) detach(interface);
 }

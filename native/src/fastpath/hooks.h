@@ -17,6 +17,8 @@ class Hooks {
   // Also takes away the qdisc that was made for it, unless others use it by now. ENOENT: nothing of this TUN is there.
   // Returns errno's value.
   int detach(int interface) const;
+  // Anybody's.
+  static bool has_egress_filters(int interface);
   // From all interfaces.
   void detach_all() const;
 

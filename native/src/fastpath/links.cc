@@ -15,7 +15,7 @@ namespace onehop {
 
 namespace {
 
-constexpr int kGroups[] = {RTNLGRP_LINK, RTNLGRP_NEIGH};
+constexpr int kGroups[] = {RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_TC};
 
 int32_t integer_from(Bytes value) {
   int32_t integer = 0;
@@ -38,18 +38,24 @@ bool is_veth(Bytes link_info) {
 std::optional<HostLink> parse_host_link(const NetlinkMessage& message) {
   const auto header = message.header<ifinfomsg>();
   if (message.type != RTM_NEWLINK || !header) return std::nullopt;
-  HostLink link{header->ifi_index, {}, header->ifi_type == ARPHRD_ETHER, 0, false, {}};
+  HostLink link{header->ifi_index, {}, header->ifi_type == ARPHRD_ETHER, 0, false, false, {}};
   bool is_of_veth = false, is_elsewhere = false;
   for_each_attribute(message.payload, sizeof *header, [&](uint16_t type, Bytes value) {
     if (type == IFLA_IFNAME) link.name.assign(value.begin(), std::find(value.begin(), value.end(), uint8_t{0}));
     if (type == IFLA_MASTER) link.master = integer_from(value);
     if (type == IFLA_LINK_NETNSID) is_elsewhere = integer_from(value) >= 0;
+    if (type == IFLA_QDISC) link.has_qdisc = !is_text(value, "noqueue");
     if (type == IFLA_LINKINFO) is_of_veth = is_veth(value);
     if (type == IFLA_ADDRESS && value.size() == sizeof link.address.bytes)
       std::copy(value.begin(), value.end(), link.address.bytes);
   });
   link.is_peer_remote = is_of_veth && is_elsewhere;
   return link;
+}
+
+// Qdiscs, classes and filters.
+bool is_of_tc(const NetlinkMessage& message) {
+  return message.type >= RTM_NEWQDISC && message.type <= RTM_DELTFILTER;
 }
 
 struct Learned {
@@ -85,7 +91,7 @@ Links::Links(std::vector<std::string> uplinks, std::vector<std::string> bridges)
 bool Links::hear() {
   bool is_changed = false;
   const int error = events_.drain([&is_changed](const NetlinkMessage& message) {
-    if (message.type == RTM_NEWLINK || message.type == RTM_DELLINK) is_changed = true;
+    if (message.type == RTM_NEWLINK || message.type == RTM_DELLINK || is_of_tc(message)) is_changed = true;
     if (message.type == RTM_NEWNEIGH || message.type == RTM_DELNEIGH)
       is_changed |= parse_learned(message).has_value();
   });

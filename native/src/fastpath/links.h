@@ -17,6 +17,7 @@ struct HostLink {
   std::string name;
   bool is_ethernet;
   int master;           // 0: none
+  bool has_qdisc;       // at its egress, other than none
   bool is_peer_remote;  // a veth whose other end is in another namespace
   HardwareAddress address;
 };
@@ -37,6 +38,8 @@ class Links {
 
   // Of the last read: all interfaces.
   std::vector<int> all() const;
+  // One that is among these.
+  const HostLink& link(int interface) const { return links_.at(interface); }
   // Uplinks that exist and have Ethernet frames.
   std::vector<int> uplinks() const;
   // Ports of the bridges, with their bridge.

@@ -54,6 +54,7 @@ Program::Program(const MapSizes& sizes) {
   set_size(object_.get(), "endpoints", sizes.endpoints);
   set_size(object_.get(), "sources", sizes.sources);
   set_size(object_.get(), "ports", sizes.ports);
+  set_size(object_.get(), "straight", sizes.straight);
   const int error = -bpf_object__load(object_.get());
   libbpf_set_print(before);
   if (error) throw load_failure(error);

@@ -12,7 +12,7 @@ namespace onehop {
 
 // Keys at most, by map. What does not fit stays on the slow path.
 struct MapSizes {
-  uint32_t fronts, endpoints, sources, ports;
+  uint32_t fronts, endpoints, sources, ports, straight;
 };
 
 enum class Part : uint8_t { kRequest, kAnswer };

@@ -47,8 +47,8 @@ void for_each_attribute(Bytes payload, size_t offset, const std::function<void(u
   }
 }
 
-NetlinkSocket::NetlinkSocket(std::span<const int> groups)
-    : descriptor_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)), received_(kReceiveBytes) {
+NetlinkSocket::NetlinkSocket(std::span<const int> groups, int protocol)
+    : descriptor_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)), received_(kReceiveBytes) {
   if (!descriptor_.is_open()) throw system_failure("socket AF_NETLINK", errno);
   const auto set = [this](int level, int option, const auto& value, const char* name) {
     if (::setsockopt(number(), level, option, &value, sizeof value) < 0)

@@ -42,7 +42,7 @@ void for_each_attribute(Bytes payload, size_t offset, const std::function<void(u
 class NetlinkSocket {
  public:
   // `groups`: multicast groups (RTNLGRP_*) to hear. Throws IoFailure.
-  explicit NetlinkSocket(std::span<const int> groups = {});
+  explicit NetlinkSocket(std::span<const int> groups = {}, int protocol = NETLINK_ROUTE);
 
   int number() const { return descriptor_.number(); }
 
