@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { serveApi } from './api/api.ts'
 import { serveTcp } from './api/tcp.ts'
@@ -7,7 +8,7 @@ import { Serving } from './daemon/serving.ts'
 import { Signals, STOP_FOR_ANOTHER } from './daemon/signals.ts'
 import { loadAddon } from './dataplane/addon.ts'
 import { createNativeDataPlane } from './dataplane/native.ts'
-import { messageOf } from './errors.ts'
+import { messageOf, OnehopError } from './errors.ts'
 import { clearHandover, Handover } from './handover/handover.ts'
 import { loadKey } from './key.ts'
 import { lockStore, lockTun } from './lock.ts'
@@ -60,14 +61,40 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   }
 }
 
+async function lockAll(locks: Opened, tun: string, storePath: string | undefined): Promise<void> {
+  const lock = await lockTun(tun)
+  try {
+    const storeLock = storePath && lockStore(storePath, loadAddon().tryLock)
+    if (storeLock) locks.onClose(() => storeLock.release())
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+  locks.onClose(() => lock.release())
+}
+
+/** Longer than a daemon takes to write what is left to write. */
+const LEAVES_WITHIN_MS = 10_000
+const LOOK_AGAIN_MS = 10
+
+/** Throws what `lock` throws when that time is over. */
+async function whenFree(lock: () => Promise<void>): Promise<void> {
+  for (const until = performance.now() + LEAVES_WITHIN_MS; ; await delay(LOOK_AGAIN_MS))
+    try {
+      return await lock()
+    } catch (error) {
+      if (!(error instanceof OnehopError) || performance.now() > until) throw error
+    }
+}
+
 /** The TUN stands before its threads start, and they end before it goes; clients' packets wait in it meanwhile. */
 async function start(options: DaemonOptions, log: Logger, opened: Opened): Promise<Serving> {
   const { config, socketPath, runDir, stateDir, storePath, routes } = options
   const { tun } = config.interfaces
-  const lock = await lockTun(tun)
-  opened.onClose(() => lock.release())
-  const storeLock = storePath && lockStore(storePath, loadAddon().tryLock)
-  if (storeLock) opened.onClose(() => storeLock.release())
+  const predecessor = await options.predecessor()
+  const locks = new Opened()
+  opened.onClose(() => locks.closeAll(log))
+  if (predecessor === undefined) await lockAll(locks, tun, storePath)
 
   const handover = config.dataplane.fastpath === 'off' ? undefined : openHandover({ runDir, tun }, log)
   opened.onClose(() => opened.isLeft || handover?.close())
@@ -76,6 +103,13 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   const serving = new Serving(options, log, dataPlane, loadKey(config.key, stateDir), handover)
   opened.onClose(() => serving.close())
   await serving.adopt(config)
+  if (predecessor !== undefined) {
+    opened.onClose(() => dataPlane.stop())
+    dataPlane.hold(tun, config.dataplane.queues)
+    process.kill(predecessor, STOP_FOR_ANOTHER)
+    await whenFree(() => lockAll(locks, tun, storePath))
+    log.info({ predecessor }, 'took over')
+  }
   await serving.restore()
   const known = handover && serving.takeOver(handover)
 

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import type { DaemonOptions } from '../daemon/options.ts'
 import { OnehopError } from '../errors.ts'
+import { askDaemon } from './ask.ts'
 import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
 import type { CliContext } from './context.ts'
 import { loadModule } from './load-module.ts'
@@ -17,6 +18,7 @@ interface RunOptions extends ConfigOptions {
   readonly runDir: string
   readonly stateDir: string
   readonly store?: string
+  readonly takeOver?: true
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
@@ -39,6 +41,10 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .option('--socket <path>', 'the control socket (default: <run-dir>/<tun>.sock)')
     .option('--state-dir <path>', 'where what must survive a restart is kept', '/var/lib/onehop')
     .option('--store <path>', 'the folder that keeps the table, or off (default: <state-dir>/<tun>.store)')
+    .option(
+      '--take-over',
+      "take the place of the daemon that has the TUN, if one has: its clients' packets wait meanwhile",
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (options: RunOptions) => {
       context.exitCode = await run(options, context)
@@ -55,6 +61,7 @@ async function run(options: RunOptions, { env }: CliContext): Promise<number> {
   preferSmallHeap()
   const { config, configPath } = readConfig(options)
   const { routes, logLevel, runDir, stateDir } = options
+  const socketPath = options.socket ?? socketPathOf(runDir, config.interfaces.tun)
   const { confine } = await loadModule('../daemon/confine.ts')
   ;(confine as (config: Config, runDir: string) => void)(config, runDir)
   const { runDaemon } = await loadModule('../daemon.ts')
@@ -63,13 +70,27 @@ async function run(options: RunOptions, { env }: CliContext): Promise<number> {
     routes,
     logLevel,
     env,
-    socketPath: options.socket ?? socketPathOf(runDir, config.interfaces.tun),
+    socketPath,
+    predecessor: async () => (options.takeOver ? await pidAt(socketPath) : undefined),
     runDir,
     stateDir,
     storePath: storePathOf(options, config),
     configFile: configPath === undefined ? undefined : resolve(configPath),
     reload: configPath === undefined ? undefined : () => loadConfig(configPath),
   })
+}
+
+/** Of the daemon that answers there; undefined: none does. */
+async function pidAt(socket: string): Promise<number | undefined> {
+  try {
+    const { pid } = (await askDaemon({ socket, runDir: '', tun: '' }, '/v1/status')) as {
+      readonly pid: number
+    }
+    return pid
+  } catch (error) {
+    if (error instanceof OnehopError && error.code === 'E_DAEMON') return undefined
+    throw error
+  }
 }
 
 /** Undefined: nothing is stored. */

@@ -13,6 +13,8 @@ export interface DaemonOptions {
   readonly storePath: string | undefined
   /** Absolute; undefined: the config came from flags. */
   readonly configFile: string | undefined
+  /** The pid of the daemon whose place this one takes; undefined: there is none. */
+  readonly predecessor: () => Promise<number | undefined>
   /** Reads the config anew; throws OnehopError. Undefined: the config came from flags, which do not change. */
   readonly reload: (() => Config) | undefined
 }

@@ -67,6 +67,7 @@ export interface AddonEngine {
   refusals(): readonly Refusal[]
   /** What the system or the network refuses has a `code`: E_SYSTEM or E_NETWORK. */
   start(options: ForwarderOptions): void
+  hold(tun: string, queues: number): void
   useBridges(names: readonly string[]): void
   useUplinks(names: readonly string[]): void
   stop(isLeft: boolean): void

@@ -123,6 +123,11 @@ export interface DataPlane extends Engine {
    * OnehopError, with nothing left open: E_NETWORK for a bridge that is not there, E_SYSTEM for a system call.
    */
   start(options: ForwarderOptions): void
+  /**
+   * Opens queues of a TUN that another process reads still. Some of its packets wait in them from now on, and all when that process has
+   * ended, until `start` reads them. Throws as `start` does.
+   */
+  hold(tun: string, queues: number): void
   /** The bridges from now on, in the place of those that `start` was given. One that is not there is waited for. */
   useBridges(names: readonly string[]): void
   /** Likewise the uplinks. */

@@ -123,6 +123,10 @@ class NativeDataPlane implements DataPlane {
     explained(() => this.#engine.start(options))
   }
 
+  hold(tun: string, queues: number): void {
+    explained(() => this.#engine.hold(tun, queues))
+  }
+
   useBridges(names: readonly string[]): void {
     explained(() => this.#engine.useBridges(names))
   }

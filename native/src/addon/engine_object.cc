@@ -35,6 +35,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&EngineObject::foresee>("foresee"),
                          InstanceMethod<&EngineObject::end_forecast>("endForecast"),
                          InstanceMethod<&EngineObject::start>("start"),
+                         InstanceMethod<&EngineObject::hold>("hold"),
                          InstanceMethod<&EngineObject::use_bridges>("useBridges"),
                          InstanceMethod<&EngineObject::use_uplinks>("useUplinks"),
                          InstanceMethod<&EngineObject::stop>("stop"),

@@ -70,6 +70,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   void start(const Napi::CallbackInfo& info);
   // useBridges(names): the bridges from now on, while it runs
   void use_bridges(const Napi::CallbackInfo& info);
+  // hold(tun: string, queues: number): opens queues of the TUN, in which packets wait until start
+  void hold(const Napi::CallbackInfo& info);
   // useUplinks(names): likewise the uplinks
   void use_uplinks(const Napi::CallbackInfo& info);
   // stop(isLeft: boolean), also when it does not run; isLeft: the fast path goes on, for the next daemon
@@ -103,6 +105,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<FastPath> fast_path_;
   std::unique_ptr<Forwarder> forwarder_;
+  std::vector<TunQueue> held_;
   std::string fast_path_problem_;
   std::map<uint32_t, std::unique_ptr<Forecast>> forecasts_;
   uint32_t forecast_number_ = 0;

@@ -17,7 +17,7 @@ void EngineObject::start(const Napi::CallbackInfo& info) {
   guarded(info, [&] {
     if (mode != FastPathMode::kOff) open_fast_path(fast_path_options, mode);
     try {
-      forwarder_ = std::make_unique<Forwarder>(*engine_, options, fast_path_.get());
+      forwarder_ = std::make_unique<Forwarder>(*engine_, options, fast_path_.get(), std::exchange(held_, {}));
     } catch (...) {
       fast_path_.reset();
       throw;
@@ -28,6 +28,16 @@ void EngineObject::start(const Napi::CallbackInfo& info) {
       FastPath::clear(options.tun);
   });
   napi_add_env_cleanup_hook(info.Env(), end_with_environment, this);
+}
+
+void EngineObject::hold(const Napi::CallbackInfo& info) {
+  const std::string tun = text(info[0], "tun");
+  const auto queues = number<uint8_t>(info[1], "queues");
+  guarded(info, [&] {
+    for (held_.clear(); held_.size() < queues;) held_.push_back(TunQueue::open(tun));
+    // An answer of a source that only the other process knows has to meet that one.
+    if (!held_.empty()) held_.front().steer_to_first();
+  });
 }
 
 void EngineObject::open_fast_path(const FastPathOptions& options, FastPathMode mode) {
@@ -53,6 +63,7 @@ void EngineObject::use_uplinks(const Napi::CallbackInfo& info) {
 }
 
 void EngineObject::stop(const Napi::CallbackInfo& info) {
+  held_.clear();
   if (boolean(info[0], "isLeft") && fast_path_) fast_path_->leave();
   stop_forwarder();
 }

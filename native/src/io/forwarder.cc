@@ -7,9 +7,9 @@
 
 namespace onehop {
 
-Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer)
+Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer, std::vector<TunQueue> held)
     : engine_(engine), neighbours_(options.bridges, options.queues, observer), tap_(options.queues) {
-  open_queues(options, observer);
+  open_queues(options, observer, std::move(held));
   tun_drops_.emplace(options.tun);
   update();
   start_threads();
@@ -49,10 +49,11 @@ std::shared_ptr<Watch> Forwarder::watch(const WatchOptions& options) {
   return watch;
 }
 
-void Forwarder::open_queues(const ForwarderOptions& options, Observer* observer) {
+void Forwarder::open_queues(const ForwarderOptions& options, Observer* observer, std::vector<TunQueue> held) {
   for (uint32_t reader = 0; reader < options.queues; reader++) {
-    TunQueue tun = TunQueue::open(options.tun);
+    TunQueue tun = reader < held.size() ? std::move(held[reader]) : TunQueue::open(options.tun);
     offload_ = tun.offloads();
+    if (reader == 0) tun.steer_evenly();  // whatever a take-over, one that was broken off even, has made of it
     packet_threads_.push_back(std::make_unique<PacketThread>(std::move(tun), engine_.attach(), neighbours_.map(),
                                                              tap_, reader, options.spin, observer));
   }

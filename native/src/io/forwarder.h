@@ -40,8 +40,9 @@ class Forwarder {
  public:
   // Opens everything, then starts the threads. Throws IoFailure with nothing left open. The engine must have a
   // snapshot and must outlive the forwarder, as the observer must; when that is destroyed, no packet is touched any more and no
-  // worker is left.
-  Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer = nullptr);
+  // worker is left. `held`: queues of the TUN that are open already, with packets that wait in them.
+  Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer = nullptr,
+            std::vector<TunQueue> held = {});
 
   // To be called after each publish: container addresses may have changed.
   void update();
@@ -56,7 +57,7 @@ class Forwarder {
   void unwatch(const Watch& watch) { tap_.remove(&watch); }
 
  private:
-  void open_queues(const ForwarderOptions& options, Observer* observer);
+  void open_queues(const ForwarderOptions& options, Observer* observer, std::vector<TunQueue> held);
   void start_threads();
 
   Engine& engine_;

@@ -1,14 +1,17 @@
-// System calls: open, ioctl (TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD), read, writev.
+// System calls: open, ioctl (TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD, TUNSETSTEERINGEBPF), bpf, read, writev.
 #include "tun.h"
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "failure.h"
 
@@ -101,7 +104,33 @@ std::vector<std::string> names_of(unsigned flags) {
   return names;
 }
 
+// `return 0`, as an eBPF program (linux/bpf.h); what it returns is the number of a queue. By the system call itself, for libbpf is
+// not everywhere. Needs CAP_BPF.
+Descriptor load_first_queue() {
+  const bpf_insn program[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+  };
+  bpf_attr attributes{};
+  attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+  attributes.insns = reinterpret_cast<uint64_t>(program);
+  attributes.insn_cnt = std::size(program);
+  attributes.license = reinterpret_cast<uint64_t>("GPL");
+  return Descriptor(static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes)));
+}
+
 }  // namespace
+
+bool TunQueue::steer_to_first() {
+  const Descriptor program = load_first_queue();
+  int fd = program.number();
+  return program.is_open() && ::ioctl(number(), TUNSETSTEERINGEBPF, &fd) == 0;
+}
+
+void TunQueue::steer_evenly() {
+  int none = -1;
+  ::ioctl(number(), TUNSETSTEERINGEBPF, &none);
+}
 
 TunQueue TunQueue::open(const std::string& name) {
   TunQueue queue(open_clone());

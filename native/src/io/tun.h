@@ -17,6 +17,11 @@ class TunQueue {
   // Attaches to `name`, or makes it, to vanish with its last queue. Throws IoFailure.
   static TunQueue open(const std::string& name);
 
+  // All packets of the TUN to the queue that was opened first, and when that is closed to the one that took its number (the last); else
+  // the kernel spreads flows over all queues. False where it may not: they are spread then.
+  bool steer_to_first();
+  void steer_evenly();
+
   int number() const { return descriptor_.number(); }
 
   // What the kernel may leave undone in packets it hands over: checksums, TCP and UDP segmentation. A

@@ -11,6 +11,7 @@ export interface Phase {
   readonly moved: number
   readonly broken: number
   readonly newcomers: readonly number[]
+  readonly unanswered: number
 }
 
 const PROGRAM = join(import.meta.dirname, '..', 'servers', 'clients.py')

@@ -10,6 +10,7 @@ input names a phase that begins then and is answered by the numbers of the one t
     moved            answers from another container than the client's first
     broken           HTTP connections that ended
     newcomers        when each answered newcomer had sent, in milliseconds since 1970
+    unanswered       newcomers that nobody has answered within two seconds
 """
 import errno
 import json
@@ -36,6 +37,7 @@ class Phase:
         self.answers = self.lost = self.moved = self.broken = 0
         self.longest = 0
         self.newcomers = []
+        self.unanswered = 0
 
 
 class Client:
@@ -124,10 +126,13 @@ class Newcomer:
         self.close()
 
     def close(self):
-        if self.socket.fileno() >= 0:
-            del by_number[self.socket.fileno()]
-            poll.unregister(self.socket)
-            self.socket.close()
+        """True when it was open, and so without an answer."""
+        if self.socket.fileno() < 0:
+            return False
+        del by_number[self.socket.fileno()]
+        poll.unregister(self.socket)
+        self.socket.close()
+        return True
 
 
 def follow(one):
@@ -178,5 +183,5 @@ while True:
         newcomer += 1
         newcomers.append(Newcomer(newcomer))
         follow(newcomers[-1])
-        if len(newcomers) > 200:
-            newcomers.pop(0).close()
+        if len(newcomers) > LOST_AFTER / NEWCOMER_EVERY:
+            phase.unanswered += newcomers.pop(0).close()
