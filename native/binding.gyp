@@ -71,6 +71,7 @@
         "src/io/neighbour_table.cc",
         "src/io/neighbours.cc",
         "src/io/thread_group.cc",
+        "src/io/probe.cc",
         "src/io/packet_thread.cc",
         "src/io/forwarder.cc"
       ]

@@ -142,10 +142,7 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
     opened.onClose(() => metrics.close())
   }
 
-  const tending = setInterval(() => {
-    serving.expire()
-    serving.drops.step()
-  }, TEND_INTERVAL_MS)
+  const tending = setInterval(() => serving.tend(), TEND_INTERVAL_MS)
   opened.onClose(() => clearInterval(tending))
   return serving
 }

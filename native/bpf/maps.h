@@ -135,5 +135,7 @@ struct fast_control {
   __u32 routes; /* another one whenever routes may have changed */
   __u32 watches; /* how many of the following */
   __u32 zero;
+  __u32 sampled; /* this part of 2^32 packets goes to the slow path, to be checked there */
+  __u32 rest;
   struct fast_watch watched[FAST_WATCHES];
 };

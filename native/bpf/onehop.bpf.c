@@ -207,6 +207,7 @@ static __always_inline struct fast_source *lookup_source(struct work *work, cons
 
 /* Rare, and no part of the programs, where it would take the registers. */
 static __noinline int is_in_watched(const struct fast_address *client, __u32 service, __u32 container) {
+  if (control.sampled && bpf_get_prandom_u32() <= control.sampled) return 1;
   for (__u32 i = 0; i < FAST_WATCHES; i++) {
     const volatile struct fast_watch *watch = &control.watched[i];
     if (i < control.watches && (!watch->service || watch->service == service) &&
@@ -218,7 +219,7 @@ static __noinline int is_in_watched(const struct fast_address *client, __u32 ser
 }
 
 static __always_inline int is_watched(const struct fast_address *client, __u32 service, __u32 container) {
-  return control.watches && is_in_watched(client, service, container);
+  return (control.watches | control.sampled) && is_in_watched(client, service, container);
 }
 
 static __always_inline void count(struct fast_tally *tally, __u32 length) {

@@ -74,7 +74,7 @@ class Probe {
     const Replaced replaced = engine_->publish(snapshot);
     worker_ = engine_->attach();
     services_.publish(replaced, engine_->lookup().aliases(), engine_->version());
-    Map<uint32_t, fast_control>(program_.map(FAST_CONTROL)).put(0, {.until = std::numeric_limits<uint64_t>::max(), .epoch = 1, .routes = 0, .watches = 0, .zero = 0, .watched = {}});
+    Map<uint32_t, fast_control>(program_.map(FAST_CONTROL)).put(0, {.until = std::numeric_limits<uint64_t>::max(), .epoch = 1, .routes = 0, .watches = 0, .zero = 0, .sampled = 0, .rest = 0, .watched = {}});
     Map<uint32_t, fast_port>(program_.map("ports")).put(kLoopback, {static_cast<uint32_t>(bridge), {}, 0});
     NeighbourMap neighbours;
     for (const ContainerAddress& container : engine_->container_addresses())

@@ -94,8 +94,24 @@ const io = z
     queues: count.describe('Packet threads at work'),
     offload: texts.describe('What the kernel leaves to onehop: csum, tso4, tso6, tso-ecn, uso4, uso6'),
     fastpath,
+    selfCheck: z
+      .object({
+        every: count.describe('One packet in so many has its checksums recomputed; 0: none'),
+        checked: count,
+        wrong: count.describe('Left with a checksum that they did not come with: a defect; see /v1/drops'),
+      })
+      .describe('With the fast path, one in so many of its packets takes the slow path to be checked there'),
   })
   .meta({ id: 'IoStatus' })
+
+const latency = z
+  .object({
+    direction: z.enum(['request', 'answer', 'other']).describe('To a container, from one, or neither'),
+    packets: count.describe('Measured: one in 64 on the slow path'),
+    p50Us: z.number().min(0).optional().describe('Half of them took no longer, in microseconds'),
+    p99Us: z.number().min(0).optional().describe('99 % of them'),
+  })
+  .meta({ id: 'LatencyStatus' })
 
 const status = z
   .object({
@@ -127,6 +143,7 @@ const status = z
     table,
     store,
     io,
+    latency: listOf(latency).describe("From a packet's read to its write"),
     services: listOf(service),
     containers: listOf(container),
     sources: listOf(source),

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Config } from '../config/config.ts'
 import { configFromFlags, type ServiceFlags } from '../config/flags.ts'
 import { loadConfig } from '../config/load.ts'
@@ -29,6 +29,7 @@ const SERVICE_FLAGS = [
   'apiKey',
   'docker',
   'fastpath',
+  'selfCheck',
 ] as const
 
 /** The options by which a command learns its config: --config FILE, or the flags of the one-service case. */
@@ -58,10 +59,13 @@ export const addConfigOptions = (command: Command): Command =>
     .option('--api-cert <file>', 'its TLS certificate, PEM; only loopback addresses need none')
     .option('--api-key <file>', 'the key of that, PEM')
     .option('--no-hairpin', 'containers and the host itself do not call the service')
-    .option(
-      '--fastpath <mode>',
-      'known sources in the kernel: auto (where that works), off, require (default: auto)',
+    .addOption(
+      new Option(
+        '--fastpath <mode>',
+        'known sources in the kernel: auto (where that works), off, require (default: auto)',
+      ).choices(['auto', 'off', 'require']),
     )
+    .option('--self-check <n>', 'recompute the checksums of one packet in so many (default: 0, none)')
 
 const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
   ...(sofar ?? []),

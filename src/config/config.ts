@@ -75,6 +75,8 @@ export interface DataPlaneConfig {
   readonly fastpath: 'auto' | 'off' | 'require'
   /** How long known sources are served by the kernel alone when the daemon has died. */
   readonly lingerSeconds: number
+  /** One packet in so many has its checksums recomputed; 0: none. */
+  readonly selfCheck: number
 }
 
 export interface ServiceConfig {

@@ -26,6 +26,7 @@ export interface ServiceFlags {
   /** False: --no-hairpin. */
   readonly hairpin?: boolean
   readonly fastpath?: string
+  readonly selfCheck?: string
 }
 
 /** A config from flags, through the same schema as a file's. Throws OnehopError E_CONFIG naming flag and value. */
@@ -121,13 +122,14 @@ function readInterfaces(flags: ServiceFlags, draft: Draft): Record<string, unkno
 
 function readDataPlane(flags: ServiceFlags, draft: Draft): Record<string, unknown> {
   const value: Record<string, unknown> = {}
-  if (flags.queues !== undefined) {
-    const queues = /^[0-9]{1,9}$/.test(flags.queues) ? Number(flags.queues) : flags.queues
-    value.queues = draft.from('--queues', ['dataplane', 'queues'], queues)
-  }
+  const number = (text: string) => (/^[0-9]{1,10}$/.test(text) ? Number(text) : text)
+  if (flags.queues !== undefined)
+    value.queues = draft.from('--queues', ['dataplane', 'queues'], number(flags.queues))
   if (flags.spin !== undefined) value.spin = draft.from('--spin', ['dataplane', 'spin'], flags.spin)
   if (flags.fastpath !== undefined)
     value.fastpath = draft.from('--fastpath', ['dataplane', 'fastpath'], flags.fastpath)
+  if (flags.selfCheck !== undefined)
+    value.selfCheck = draft.from('--self-check', ['dataplane', 'selfCheck'], number(flags.selfCheck))
   return value
 }
 

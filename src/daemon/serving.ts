@@ -16,6 +16,7 @@ import { openEchoSocket } from '../dataplane/echo.ts'
 import { type ContainerChange, changesBetween } from '../discovery/changes.ts'
 import { Discovery, type SourceTurn } from '../discovery/discovery.ts'
 import { DropReport } from '../drops/drops.ts'
+import { SelfCheckReport } from '../drops/self-check.ts'
 import { adopt } from '../entries/adopt.ts'
 import { TableOperator } from '../entries/operator.ts'
 import { messageOf } from '../errors.ts'
@@ -67,6 +68,7 @@ export class Serving {
   readonly rates: RateMeter
   readonly drops: DropReport
   readonly reporter: Reporter
+  readonly #selfCheck: SelfCheckReport
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
@@ -152,10 +154,12 @@ export class Serving {
       config: () => this.#config,
       version: this.#version,
     })
+    this.#selfCheck = new SelfCheckReport({ dataPlane, identities: this.#identities, log, zeroMs })
     this.drops = new DropReport({
       dataPlane,
       identities: this.#identities,
       tun: () => this.#config.interfaces.tun,
+      selfCheck: this.#selfCheck,
       zeroMs,
     })
     this.rates = new RateMeter({
@@ -374,9 +378,12 @@ export class Serving {
     else this.#log.info({ source }, 'source answers')
   }
 
-  expire(): void {
+  /** To be called every few seconds. */
+  tend(): void {
     const expired = this.#dataPlane.expire(nowSeconds())
     if (expired > 0) this.#log.debug({ expired }, 'forgot idle sources')
+    this.drops.step()
+    this.#selfCheck.step()
   }
 
   get #upSeconds(): number {
@@ -418,7 +425,8 @@ export class Serving {
         states.ready--
         states[state]++
       }
-    return { status: this.status(), services: this.#config.services.length, containers: states }
+    const { latency } = this.#dataPlane.io()
+    return { status: this.status(), services: this.#config.services.length, containers: states, latency }
   }
 
   summary() {

@@ -2,7 +2,8 @@ import { formatAddress } from '../address.ts'
 import { iterable } from '../api/pieces.ts'
 import type { ContainerStatus, LiveStatus, ServiceStatus, Status } from '../api/status.ts'
 import { type Config, formatPortRule, type ServiceConfig } from '../config/config.ts'
-import type { Counters, IoCounters } from '../dataplane/dataplane.ts'
+import type { Counters, IoCounters, Latency } from '../dataplane/dataplane.ts'
+import { countOf, quantileNs } from '../dataplane/latency.ts'
 import type { SourceStatus } from '../discovery/discovery.ts'
 import { eachContainer } from '../each-container.ts'
 import type { Identities } from '../pipeline/identities.ts'
@@ -29,6 +30,7 @@ export interface StatusParts {
 /** Of the moment: what is counted later does not come into lists that are read later. */
 export function buildStatus(parts: StatusParts): LiveStatus {
   const { config, counters } = parts
+  const { latency, ...io } = parts.io
   return {
     version: parts.version,
     pid: parts.pid,
@@ -44,7 +46,8 @@ export function buildStatus(parts: StatusParts): LiveStatus {
     verdicts: verdictsOf(counters),
     table: counters.table,
     store: parts.store,
-    io: parts.io,
+    io,
+    latency: latencyOf(latency),
     services: iterable(() => servicesOf(parts)),
     containers: iterable(() => containersOf(parts)),
     sources: parts.sources,
@@ -71,6 +74,16 @@ function* containersOf({ config, counters, identities, stateOf }: StatusParts): 
       ...(counters.containers.get(id) ?? NO_TRAFFIC),
     }
 }
+
+const latencyOf = ({ boundsNs, ...directions }: Latency): Status['latency'] =>
+  (['request', 'answer', 'other'] as const).map((direction) => {
+    const counts = directions[direction]
+    const quantileUs = (part: number) => roundUs(quantileNs(counts, boundsNs, part))
+    return { direction, packets: countOf(counts), p50Us: quantileUs(0.5), p99Us: quantileUs(0.99) }
+  })
+
+const roundUs = (ns: number | undefined): number | undefined =>
+  ns === undefined ? undefined : Math.round(ns / 100) / 10
 
 const NO_TRAFFIC = { in: { packets: 0, bytes: 0 }, out: { packets: 0, bytes: 0 } }
 

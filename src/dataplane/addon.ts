@@ -12,10 +12,12 @@ import type {
   Pairs,
   Refusal,
   RowBatch,
+  SumFault,
   TableSizes,
   Taken,
   Traffic,
   WatchOptions,
+  WrongSum,
 } from './dataplane.ts'
 
 /** What native/src/addon/addon.cc exports. Every call throws an Error for arguments of the wrong type or range. */
@@ -36,6 +38,14 @@ export interface Addon {
   confine(capabilities: readonly number[], argv: readonly string[]): never
   /** Locks an open file for as long as it is open (flock(2)); false: somebody else has. */
   tryLock(file: number): boolean
+  /** Which checksum of a packet is wrong in another way as it leaves than as it arrived. `code`: what became of it. */
+  sumFault(
+    code: number,
+    arrived: Uint8Array,
+    arrivedOffload: Offload | undefined,
+    left: Uint8Array,
+    leftOffload: Offload | undefined,
+  ): SumFault
   /** `[verdict, reason]` by code. */
   readonly reasons: readonly (readonly [verdict: string, reason: string])[]
 }
@@ -72,6 +82,7 @@ export interface AddonEngine {
   useUplinks(names: readonly string[]): void
   stop(isLeft: boolean): void
   io(): IoCounters
+  lastWrong(): WrongSum | undefined
   watch(options: WatchOptions): number
   take(watch: number, most: number): Taken
   unwatch(watch: number): void

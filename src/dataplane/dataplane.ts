@@ -108,6 +108,8 @@ export interface ForwarderOptions {
   readonly handover?: string | undefined
   /** Sources that the fast path serves from the start on, as far as the table has them. */
   readonly known?: Rows | undefined
+  /** One packet in so many has its checksums recomputed; 0: none. */
+  readonly selfCheck: number
 }
 
 /** `auto`: without the fast path when it cannot be had; `require`: not at all then. */
@@ -139,6 +141,8 @@ export interface DataPlane extends Engine {
   stop(isLeft?: boolean): void
   /** Counted since `start`; all zero when stopped. */
   io(): IoCounters
+  /** The last packet that left with a checksum it did not come with. */
+  lastWrong(): WrongSum | undefined
   /**
    * Begins to copy the packets that match, as they arrive and leave, and returns the watch's number. Throws E_INPUT
    * when four are at work. What matches takes the slow path until `unwatch` or `stop`.
@@ -194,6 +198,54 @@ export interface IoCounters {
   /** What the kernel leaves to us: csum, tso4, tso6, tso-ecn, uso4, uso6. */
   readonly offload: readonly string[]
   readonly fastpath: FastPathCounters
+  readonly latency: Latency
+  readonly selfCheck: SelfCheckCounters
+}
+
+/** How long packets took from their read to their write, of one in 64. */
+export interface Latency {
+  /** Upper bounds of the buckets; one bucket more has what took longer. */
+  readonly boundsNs: readonly number[]
+  /** To containers, from them, and all else. */
+  readonly request: LatencyCounts
+  readonly answer: LatencyCounts
+  readonly other: LatencyCounts
+}
+
+export interface LatencyCounts {
+  readonly buckets: readonly number[]
+  readonly sumNs: number
+}
+
+export interface SelfCheckCounters {
+  /** One packet in so many; 0: none. */
+  readonly every: number
+  readonly checked: number
+  readonly wrong: number
+}
+
+/** Which checksum: the IPv4 header's, the transport's, or one of what an ICMP error quotes. */
+export type SumFault = 'none' | 'header' | 'transport' | 'quoted'
+
+/** A packet that left with a checksum it did not come with. */
+export interface WrongSum {
+  /** Milliseconds of the data plane's clock. */
+  readonly atMs: number
+  /** Position in REASONS. */
+  readonly code: number
+  readonly fault: SumFault
+  /** Ids; 0: none. */
+  readonly service: number
+  readonly container: number
+  readonly arrived: SeenPacket
+  readonly left: SeenPacket
+}
+
+export interface SeenPacket {
+  readonly length: number
+  readonly isPartial: boolean
+  /** Its first 256 bytes. */
+  readonly beginning: Uint8Array
 }
 
 export interface IoError {

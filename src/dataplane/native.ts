@@ -20,6 +20,7 @@ import type {
   TableSizes,
   Taken,
   WatchOptions,
+  WrongSum,
 } from './dataplane.ts'
 import { type Changes, encodeUpdate } from './encode.ts'
 
@@ -141,6 +142,10 @@ class NativeDataPlane implements DataPlane {
 
   io(): IoCounters {
     return this.#engine.io()
+  }
+
+  lastWrong(): WrongSum | undefined {
+    return this.#engine.lastWrong()
   }
 
   watch(options: WatchOptions): number {

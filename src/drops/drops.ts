@@ -1,16 +1,17 @@
 import type { Drops, DropsSource } from '../api/drops.ts'
 import type { DataPlane, Refusal } from '../dataplane/dataplane.ts'
 import { OnehopError } from '../errors.ts'
-import { summarizePacket } from '../packet/summary.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import { REFUSAL_REASONS } from '../pipeline/refusals.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { ADVICE, type Advice } from './advice.ts'
+import { describePacket, type SelfCheckReport } from './self-check.ts'
 
 export interface DropsParts {
   readonly dataPlane: Pick<DataPlane, 'refusals'>
   readonly identities: Pick<Identities, 'serviceName'>
   readonly tun: () => string
+  readonly selfCheck: Pick<SelfCheckReport, 'read'>
   /** When the data plane's clock was 0, by the wall's. */
   readonly zeroMs: () => number
 }
@@ -49,11 +50,15 @@ export class DropReport implements DropsSource {
       )
     const refusals = this.#parts.dataPlane.refusals()
     const shown = refusals.filter(({ code }) => reason === undefined || REASONS[code]![1] === reason)
-    return { tun: this.#parts.tun(), reasons: shown.map((refusal) => this.#describe(refusal)) }
+    return {
+      tun: this.#parts.tun(),
+      reasons: shown.map((refusal) => this.#describe(refusal)),
+      selfCheck: this.#parts.selfCheck.read(),
+    }
   }
 
   #describe(refusal: Refusal): Drops['reasons'][number] {
-    const { code, packets, bytes, atMs, service, direction, isPartial, length, beginning } = refusal
+    const { code, packets, bytes, atMs, service, direction } = refusal
     const [verdict, reason] = REASONS[code]!
     const name = this.#parts.identities.serviceName(service)
     return {
@@ -67,10 +72,7 @@ export class DropReport implements DropsSource {
         time: new Date(this.#parts.zeroMs() + atMs).toISOString(),
         direction,
         ...(name !== undefined && { service: name }),
-        packet: summarizePacket(beginning, length),
-        length,
-        isPartial,
-        bytes: Buffer.from(beginning).toString('hex'),
+        ...describePacket(refusal),
       },
     }
   }

@@ -16,10 +16,40 @@ export function formatMetric(
   samples: readonly Sample[],
 ): string {
   if (samples.length === 0) return ''
-  const lines = samples.map(
-    ([labels, value]) => `${name}${typeof labels === 'string' ? labels : formatLabels(labels)} ${value}\n`,
-  )
+  const lines = samples.map((sample) => formatSample(name, sample))
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`
+}
+
+const formatSample = (name: string, [labels, value]: Sample): string =>
+  `${name}${typeof labels === 'string' ? labels : formatLabels(labels)} ${value}\n`
+
+export interface Series {
+  readonly labels: Labels
+  /** How many are in each bucket, one more than there are bounds. */
+  readonly buckets: readonly number[]
+  readonly sum: number
+}
+
+/** A histogram; `bounds`: the buckets' upper ones. */
+export function formatHistogram(
+  name: string,
+  help: string,
+  bounds: readonly number[],
+  series: readonly Series[],
+): string {
+  const lines = series.flatMap(({ labels, buckets, sum }) => {
+    let below = 0
+    const cumulative = buckets.map((count, i): Sample => {
+      below += count
+      return [{ ...labels, le: i < bounds.length ? String(bounds[i]) : '+Inf' }, below]
+    })
+    return [
+      ...cumulative.map((sample) => formatSample(`${name}_bucket`, sample)),
+      formatSample(`${name}_sum`, [labels, sum]),
+      formatSample(`${name}_count`, [labels, below]),
+    ]
+  })
+  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines.join('')}`
 }
 
 export function formatLabels(labels: Labels): string {

@@ -1,6 +1,6 @@
 import type { ContainerStatus, LiveStatus } from '../api/status.ts'
-import type { Traffic } from '../dataplane/dataplane.ts'
-import { formatLabels, formatMetric, type Sample } from './exposition.ts'
+import type { Latency, Traffic } from '../dataplane/dataplane.ts'
+import { formatHistogram, formatLabels, formatMetric, type Sample } from './exposition.ts'
 
 /** What the process itself uses, in seconds and bytes. */
 export interface ProcessUsage {
@@ -15,6 +15,7 @@ export interface Measured {
   readonly services: number
   /** How many are in each state. */
   readonly containers: Readonly<Record<ContainerStatus['state'], number>>
+  readonly latency: Latency
 }
 
 /** Services and containers beyond these have no series of their own: a scrape is read whole by whoever stores it. */
@@ -36,6 +37,8 @@ export function formatMetrics(measured: Measured, usage: ProcessUsage): string {
     ...formatSources(status),
     ...formatTable(status),
     ...formatIo(status),
+    ...formatSelfCheck(status),
+    formatLatency(measured.latency),
   ].join('')
 }
 
@@ -263,3 +266,30 @@ const formatIo = ({ io }: LiveStatus): string[] => [
     only(io.fastpath.full),
   ),
 ]
+
+const formatSelfCheck = ({ io: { selfCheck } }: LiveStatus): string[] => [
+  formatMetric(
+    'onehop_self_checked_packets_total',
+    'counter',
+    'Packets whose checksums were recomputed.',
+    only(selfCheck.checked),
+  ),
+  formatMetric(
+    'onehop_self_check_wrong_packets_total',
+    'counter',
+    'Those of them that left with a checksum they did not come with.',
+    only(selfCheck.wrong),
+  ),
+]
+
+const formatLatency = ({ boundsNs, ...directions }: Latency): string =>
+  formatHistogram(
+    'onehop_packet_seconds',
+    "From a packet's read to its write, of one in 64 on the slow path.",
+    boundsNs.map((ns) => ns / 1e9),
+    Object.entries(directions).map(([direction, { buckets, sumNs }]) => ({
+      labels: { direction },
+      buckets,
+      sum: sumNs / 1e9,
+    })),
+  )

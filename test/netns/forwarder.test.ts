@@ -17,6 +17,7 @@ const OPTIONS: ForwarderOptions = {
   spinUs: 0,
   fastpath: 'off',
   lingerSeconds: 30,
+  selfCheck: 0,
 }
 
 /** Requests and everything that comes from the bridge meet the TUN; onehop's own set-up is finer. */

@@ -1,6 +1,7 @@
 import type { Status } from '../../src/api/status.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { buildStatus } from '../../src/daemon/status.ts'
+import type { Latency } from '../../src/dataplane/dataplane.ts'
 import { Identities } from '../../src/pipeline/identities.ts'
 import { codeOf } from '../../src/pipeline/outcome.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
@@ -17,6 +18,14 @@ services:
 )
 
 /** What a daemon says that has forwarded three packets of it. */
+/** Ten requests, the slowest of which took longer than the last bound. */
+export const exampleLatency = (): Latency => ({
+  boundsNs: [1_000, 2_000, 4_000],
+  request: { buckets: [0, 5, 4, 1], sumNs: 60_000 },
+  answer: { buckets: [0, 0, 0, 0], sumNs: 0 },
+  other: { buckets: [0, 0, 0, 0], sumNs: 0 },
+})
+
 export function exampleStatus(): Status {
   const identities = new Identities()
   const [web, a] = [identities.service('web'), identities.container('a')]
@@ -54,6 +63,8 @@ export function exampleStatus(): Status {
       queues: 1,
       offload: ['tso4'],
       fastpath: { state: 'off', uplinks: 0, ports: 0, sources: 0, full: 0 },
+      latency: exampleLatency(),
+      selfCheck: { every: 0, checked: 0, wrong: 0 },
     },
     stateOf: () => 'draining',
     sources: [],

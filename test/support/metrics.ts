@@ -3,7 +3,7 @@ export type Series = ReadonlyMap<string, number>
 
 const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*'
 const HELP = new RegExp(`^# HELP (${NAME}) \\S.*$`)
-const TYPE = new RegExp(`^# TYPE (${NAME}) (counter|gauge)$`)
+const TYPE = new RegExp(`^# TYPE (${NAME}) (counter|gauge|histogram)$`)
 const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (-?[0-9.]+(?:e[+-]?[0-9]+)?)$`)
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"(?:,|$)/y
 
@@ -23,14 +23,34 @@ export function readMetrics(text: string): Series {
       ;[current, type] = [typed, kind!]
       seen.add(typed)
     } else {
-      if (name === undefined || name !== current) throw new Error(`not of ${current}: ${line}`)
+      const names = type === 'histogram' ? PARTS.map((part) => `${current}_${part}`) : [current]
+      if (name === undefined || !names.includes(name)) throw new Error(`not of ${current}: ${line}`)
       if (type === 'counter' && !name.endsWith('_total')) throw new Error(`a counter ends in _total: ${line}`)
       const key = `${name}${readLabels(labels, line)}`
       if (series.has(key)) throw new Error(`twice: ${line}`)
       series.set(key, Number(value))
     }
   }
+  checkHistograms(series)
   return series
+}
+
+const PARTS = ['bucket', 'sum', 'count']
+const BUCKET = /^(.*)_bucket\{(.*),?le="([^"]+)"\}$/
+
+/** Each bucket has what the ones before it have, the last is the infinite one and has as many as are counted. */
+function checkHistograms(series: Series): void {
+  let [before, bound, below] = ['', -Infinity, 0]
+  for (const [key, value] of series) {
+    const [, name, labels, le] = BUCKET.exec(key) ?? []
+    if (name === undefined) continue
+    const whose = `${name}_count{${labels!.replace(/,$/, '')}}`
+    if (whose !== before) [before, bound, below] = [whose, -Infinity, 0]
+    const next = le === '+Inf' ? Infinity : Number(le)
+    if (!(next > bound) || value < below) throw new Error(`not in order: ${key} ${value}`)
+    ;[bound, below] = [next, value]
+    if (next === Infinity && series.get(whose) !== value) throw new Error(`not its count: ${key} ${value}`)
+  }
 }
 
 function readLabels(text: string, line: string): string {

@@ -1,4 +1,5 @@
 import type { Address } from '../../src/address.ts'
+import type { SelfCheck } from '../../src/api/drops.ts'
 import type { Refusal } from '../../src/dataplane/dataplane.ts'
 import { DropReport } from '../../src/drops/drops.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
@@ -23,10 +24,14 @@ export const exampleRefusal = (words: string, packets: number): Refusal => ({
 })
 
 /** Of a data plane whose counts the test turns. Its clock was 0 when 2026 began. */
-export const reportOf = (refusals: () => readonly Refusal[]): DropReport =>
+export const reportOf = (
+  refusals: () => readonly Refusal[],
+  selfCheck: SelfCheck = { every: 0, checked: 0, wrong: 0 },
+): DropReport =>
   new DropReport({
     dataPlane: { refusals },
     identities: { serviceName: (id) => `service-${id}` },
     tun: () => 'onehop0',
+    selfCheck: { read: () => selfCheck },
     zeroMs: () => Date.UTC(2026, 0, 1),
   })

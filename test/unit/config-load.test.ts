@@ -54,7 +54,7 @@ test('reads every field and fills in what is left out', () => {
       sources: undefined,
     },
     table: { capacity: 1_000_000, probation: 65_536, flows: 65_536, fragments: 16_384 },
-    dataplane: { queues: 1, spinUs: 50, fastpath: 'auto', lingerSeconds: 30 },
+    dataplane: { queues: 1, spinUs: 50, fastpath: 'auto', lingerSeconds: 30, selfCheck: 0 },
     services: [
       {
         name: 'web',
@@ -97,7 +97,7 @@ test('takes all for the ports, a quota, 0 for the spin, a key and the sizes', ()
 key: "00112233445566778899AABBCCDDEEFF"
 unserved: drop
 table: {capacity: 134217728, probation: 1, flows: 2, fragments: 3}
-dataplane: {queues: 16, spin: 0, fastpath: require, linger: 1m30s}
+dataplane: {queues: 16, spin: 0, fastpath: require, linger: 1m30s, selfCheck: 1000}
 `
   const config = parseConfig(text, 'c.yaml')
   assert.equal(config.services[0]!.ports, 'all')
@@ -105,7 +105,13 @@ dataplane: {queues: 16, spin: 0, fastpath: require, linger: 1m30s}
   assert.equal(config.key, '00112233445566778899aabbccddeeff')
   assert.equal(config.unserved, 'drop')
   assert.deepEqual(config.table, { capacity: 2 ** 27, probation: 1, flows: 2, fragments: 3 })
-  assert.deepEqual(config.dataplane, { queues: 16, spinUs: 0, fastpath: 'require', lingerSeconds: 90 })
+  assert.deepEqual(config.dataplane, {
+    queues: 16,
+    spinUs: 0,
+    fastpath: 'require',
+    lingerSeconds: 90,
+    selfCheck: 1000,
+  })
 })
 
 test('reads an algorithm, a slow start and a maximum share', () => {

@@ -4,9 +4,11 @@ import { createServer } from 'node:net'
 import test from 'node:test'
 import type { Status } from '../../src/api/status.ts'
 import { parseConfig } from '../../src/config/load.ts'
+import { countOf, quantileNs } from '../../src/dataplane/latency.ts'
 import { formatMetric } from '../../src/metrics/exposition.ts'
 import { formatMetrics, type Measured } from '../../src/metrics/metrics.ts'
 import { serveMetrics } from '../../src/metrics/server.ts'
+import { exampleLatency } from '../support/example-status.ts'
 import { readMetrics } from '../support/metrics.ts'
 
 const USAGE = { cpuSeconds: 1.5, residentBytes: 1024, startedUnixSeconds: 1_700_000_000 }
@@ -40,7 +42,9 @@ function exampleStatus(services = 1, containers = 1): Status {
       queues: 1,
       offload: ['tso4'],
       fastpath: { state: 'on', uplinks: 1, ports: 2, sources: 9, full: 7 },
+      selfCheck: { every: 100, checked: 12, wrong: 1 },
     },
+    latency: [],
     services: Array.from({ length: services }, (_, i) => ({
       name: `web-${i}`,
       addresses: ['203.0.113.10'],
@@ -76,6 +80,7 @@ const measured = (status: Status): Measured => ({
   status,
   services: status.services.length,
   containers: { ready: 0, draining: status.containers.length, down: 0 },
+  latency: exampleLatency(),
 })
 
 test('a label may hold anything: quotes, backslashes and line ends are escaped', () => {
@@ -116,10 +121,28 @@ test('what the status says is in the metrics, each under its labels', () => {
     'onehop_fastpath_interfaces{kind="port"}': 2,
     onehop_fastpath_sources: 9,
     onehop_fastpath_full_total: 7,
+    onehop_self_checked_packets_total: 12,
+    onehop_self_check_wrong_packets_total: 1,
+    'onehop_packet_seconds_bucket{direction="request",le="0.000001"}': 0,
+    'onehop_packet_seconds_bucket{direction="request",le="0.000002"}': 5,
+    'onehop_packet_seconds_bucket{direction="request",le="0.000004"}': 9,
+    'onehop_packet_seconds_bucket{direction="request",le="+Inf"}': 10,
+    'onehop_packet_seconds_sum{direction="request"}': 0.00006,
+    'onehop_packet_seconds_count{direction="request"}': 10,
+    'onehop_packet_seconds_count{direction="answer"}': 0,
     process_cpu_seconds_total: 1.5,
     [`onehop_build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
   }
   for (const [series, value] of Object.entries(expected)) assert.equal(metrics.get(series), value, series)
+})
+
+test('quantiles lie within their bucket, evenly, and of the last one at its bound', () => {
+  const { boundsNs, request, answer } = exampleLatency()
+  assert.equal(countOf(request), 10)
+  assert.equal(quantileNs(request, boundsNs, 0.5), 2_000)
+  assert.equal(quantileNs(request, boundsNs, 0.7), 3_000)
+  assert.equal(quantileNs(request, boundsNs, 0.99), 4_000)
+  assert.equal(quantileNs(answer, boundsNs, 0.5), undefined)
 })
 
 test('a host full of services and containers: series are bounded, and written in less than 200 ms of processor time', () => {

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Address } from '../../src/address.ts'
-import type { Drops } from '../../src/api/drops.ts'
+import type { Drops, SelfCheck } from '../../src/api/drops.ts'
+import { dropsFile } from '../../src/cli/drops/file.ts'
 import { formatDrops } from '../../src/cli/drops/text.ts'
-import type { Engine, Refusal } from '../../src/dataplane/dataplane.ts'
+import type { Engine, IoCounters, Refusal } from '../../src/dataplane/dataplane.ts'
 import { ADVICE } from '../../src/drops/advice.ts'
+import { SelfCheckReport } from '../../src/drops/self-check.ts'
+import { readCapture } from '../../src/packet/capture.ts'
 import { REFUSAL_REASONS } from '../../src/pipeline/refusals.ts'
 import { REASONS } from '../../src/pipeline/verdict.ts'
 import { ENGINES, Services } from '../support/engines.ts'
@@ -133,5 +136,64 @@ test('for people: what is told of most first, with its bytes if wanted', () => {
   )
   assert.match(text, /^ {2}000020 {2}50 02 [0-9a-f ]+$/m)
   assert.ok(text.indexOf('port-closed') < text.indexOf('fragment'))
-  assert.equal(formatDrops({ tun: 'x', reasons: [] }, 0, false), 'Nothing has been dropped or refused.\n')
+  assert.equal(
+    formatDrops(reportOf(() => []).read(undefined), 0, false),
+    'Nothing has been dropped or refused.\n',
+  )
+})
+
+const seen = (bytes: string) => ({
+  packet: `packet ${bytes}`,
+  length: 60,
+  isPartial: false,
+  bytes,
+})
+
+test('what the self-check found comes first, and stands in the file as it arrived and as it left', () => {
+  const wrong: SelfCheck = {
+    every: 100,
+    checked: 1_000,
+    wrong: 2,
+    last: {
+      time: '2026-01-01T00:00:05.000Z',
+      fault: 'transport',
+      verdict: 'forward',
+      reason: 'known',
+      service: 'web',
+      container: 'one',
+      arrived: seen('4501'),
+      left: seen('4502'),
+    },
+  }
+  const drops = reportOf(() => [exampleRefusal('drop fragment', 1)], wrong).read(undefined)
+  const text = formatDrops(drops, Date.UTC(2026, 0, 1, 0, 0, 8), false)
+  assert.match(
+    text,
+    /^self-check: 2 of 1,000 packets left with a checksum they did not come with, the last 3 s ago\n/,
+  )
+  assert.match(
+    text,
+    /forward known web one: the transport checksum is wrong.*\n {2}arrived: packet 4501\n {2}left: packet 4502\n/,
+  )
+  const packets = Array.from(readCapture([dropsFile(drops)]), ({ packet }) =>
+    Buffer.from(packet!).toString('hex'),
+  )
+  assert.deepEqual([packets.length, ...packets.slice(1)], [3, '4501', '4502'])
+})
+
+test('the log hears of wrong checksums once for all there have been since', () => {
+  const logged: unknown[] = []
+  let wrong = 0
+  const io = () => ({ selfCheck: { every: 10, checked: 100, wrong } }) as IoCounters
+  const report = new SelfCheckReport({
+    dataPlane: { io, lastWrong: () => undefined },
+    identities: { serviceName: () => undefined, containerName: () => undefined },
+    log: { error: (fields: unknown) => void logged.push(fields) },
+    zeroMs: () => 0,
+  })
+  for (wrong of [0, 3, 3, 4]) report.step()
+  assert.deepEqual(logged, [
+    { checked: 100, wrong: 3, last: undefined },
+    { checked: 100, wrong: 4, last: undefined },
+  ])
 })

@@ -8,10 +8,13 @@
 #include "arguments.h"
 #include "echo_socket_object.h"
 #include "engine_object.h"
+#include "options.h"
 #include "results.h"
 #include "../fastpath/fast_path.h"
 #include "../io/confinement.h"
 #include "../io/file_lock.h"
+#include "../pipeline/sum_check.h"
+#include "../pipeline/verdict.h"
 
 namespace onehop::addon {
 
@@ -65,6 +68,24 @@ Napi::Value try_lock(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), is);
 }
 
+Packet packet_of(const Napi::Value& value, const char* name, const Offload& offload) {
+  Napi::Uint8Array given = bytes(value, name);
+  const auto length = static_cast<uint32_t>(given.ByteLength());
+  return {given.Data(), length, length, offload};
+}
+
+// sumFault(code: number, arrived: Uint8Array, arrivedOffload?, left: Uint8Array, leftOffload?) → which checksum of a packet
+// is wrong in another way than it was: none, header, transport, quoted
+Napi::Value sum_fault(const Napi::CallbackInfo& info) {
+  const auto code = number<uint8_t>(info[0], "code");
+  if (code >= kReasonCount) throw Napi::RangeError::New(info.Env(), "code: expected a position in reasons");
+  const SumCheck check(packet_of(info[1], "arrived", read_offload(info[2])));
+  const Packet left = packet_of(info[3], "left", read_offload(info[4]));
+  Result result{code, Way::kTun};
+  result.length = left.length;
+  return Napi::String::New(info.Env(), name_of(check.fault_in(left, result)));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Engine"] = EngineObject::define(env);
   exports["EchoSocket"] = EchoSocketObject::define(env);
@@ -75,6 +96,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["isConfined"] = Napi::Function::New<is_confined>(env, "isConfined");
   exports["confine"] = Napi::Function::New<confine>(env, "confine");
   exports["tryLock"] = Napi::Function::New<try_lock>(env, "tryLock");
+  exports["sumFault"] = Napi::Function::New<sum_fault>(env, "sumFault");
   exports["reasons"] = reasons_by_code(env);
   return exports;
 }

@@ -40,6 +40,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&EngineObject::use_uplinks>("useUplinks"),
                          InstanceMethod<&EngineObject::stop>("stop"),
                          InstanceMethod<&EngineObject::io>("io"),
+                         InstanceMethod<&EngineObject::last_wrong>("lastWrong"),
                          InstanceMethod<&EngineObject::watch>("watch"),
                          InstanceMethod<&EngineObject::take>("take"),
                          InstanceMethod<&EngineObject::unwatch>("unwatch"),

@@ -66,7 +66,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   // endForecast(forecast: number), once more too
   void end_forecast(const Napi::CallbackInfo& info);
 
-  // start({tun, bridges, uplinks, queues, spinUs, fastpath}). What fails in the system or the network has a `code`.
+  // start({tun, bridges, uplinks, queues, spinUs, fastpath, selfCheck}). What fails in the system or the network has a `code`.
   void start(const Napi::CallbackInfo& info);
   // useBridges(names): the bridges from now on, while it runs
   void use_bridges(const Napi::CallbackInfo& info);
@@ -78,6 +78,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   void stop(const Napi::CallbackInfo& info);
   // io() → IoCounters, all zero when it does not run
   Napi::Value io(const Napi::CallbackInfo& info);
+  // lastWrong() → WrongSum, or undefined
+  Napi::Value last_wrong(const Napi::CallbackInfo& info);
   // watch({service, container, codes: Uint8Array, source: Uint8Array of 16, prefix, snap, perSecond}) → number, by which
   // the watch is called until unwatch or stop
   Napi::Value watch(const Napi::CallbackInfo& info);

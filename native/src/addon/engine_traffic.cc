@@ -74,6 +74,10 @@ Napi::Value EngineObject::io(const Napi::CallbackInfo& info) {
   return io;
 }
 
+Napi::Value EngineObject::last_wrong(const Napi::CallbackInfo& info) {
+  return wrong_sum(info.Env(), forwarder_ ? forwarder_->last_wrong() : std::nullopt);
+}
+
 Napi::Value EngineObject::watch(const Napi::CallbackInfo& info) {
   const WatchOptions options = read_watch_options(info[0]);
   if (!forwarder_) throw Napi::Error::New(info.Env(), "watch: it does not run");

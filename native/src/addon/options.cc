@@ -44,7 +44,8 @@ ForwarderOptions read_forwarder_options(const Napi::Value& value) {
     throw Napi::RangeError::New(value.Env(), "queues: expected at least 1");
   return {text(options.Get("tun"), "tun"), texts(options.Get("bridges"), "bridges"),
           number<uint8_t>(options.Get("queues"), "queues"),
-          std::chrono::microseconds(number<uint32_t>(options.Get("spinUs"), "spinUs"))};
+          std::chrono::microseconds(number<uint32_t>(options.Get("spinUs"), "spinUs")),
+          number<uint32_t>(options.Get("selfCheck"), "selfCheck")};
 }
 
 FastPathMode read_fast_path_mode(const Napi::Value& value) {
@@ -66,7 +67,8 @@ FastPathOptions read_fast_path_options(const Napi::Value& value, uint32_t capaci
           .packet_threads = number<uint8_t>(options.Get("queues"), "queues"),
           .linger = std::chrono::seconds(number<uint32_t>(options.Get("lingerSeconds"), "lingerSeconds")),
           .handover = handover.IsUndefined() ? "" : text(handover, "handover"),
-          .known = {rows.begin(), rows.end()}};
+          .known = {rows.begin(), rows.end()},
+          .self_check = number<uint32_t>(options.Get("selfCheck"), "selfCheck")};
 }
 
 Offload read_offload(const Napi::Value& value) {

@@ -44,20 +44,45 @@ Napi::Array counts_by_id(Napi::Env env, const std::vector<std::pair<uint32_t, ui
   return pairs;
 }
 
+// As much as there is of a packet of `length` bytes.
+Napi::Uint8Array beginning_of(Napi::Env env, const Beginning& beginning, uint32_t length) {
+  const uint32_t kept = std::min(length, kBeginningAtMost);
+  Napi::Uint8Array bytes = Napi::Uint8Array::New(env, kept);
+  std::copy_n(beginning.bytes, kept, bytes.Data());
+  return bytes;
+}
+
 Napi::Object refusal(Napi::Env env, const RefusedReason& reason) {
-  constexpr const char* kDirections[] = {"none", "request", "answer"};
+  constexpr const char* kNames[] = {"none", "request", "answer"};
   const auto& [counted, last] = reason;
-  const uint32_t kept = std::min(last.length, kRefusalKeeps);
-  Napi::Uint8Array beginning = Napi::Uint8Array::New(env, kept);
-  std::copy_n(last.beginning.bytes, kept, beginning.Data());
   Napi::Object object = traffic(env, counted);
   object["code"] = uint32_t{last.code};
   object["atMs"] = static_cast<double>(last.at_ms);
   object["service"] = last.service;
-  object["direction"] = kDirections[static_cast<int>(last.direction)];
-  object["isPartial"] = last.beginning.is_partial;
+  object["direction"] = kNames[static_cast<int>(last.direction)];
+  object["isPartial"] = last.beginning.is_partial != 0;
   object["length"] = last.length;
-  object["beginning"] = beginning;
+  object["beginning"] = beginning_of(env, last.beginning, last.length);
+  return object;
+}
+
+template <typename List>
+Napi::Array numbers(Napi::Env env, const List& list) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); i++) array[i] = static_cast<double>(list[i]);
+  return array;
+}
+
+Napi::Object latency(Napi::Env env, const IoCounters& counters) {
+  constexpr const char* kNames[kDirections] = {"other", "request", "answer"};
+  Napi::Object object = Napi::Object::New(env);
+  object["boundsNs"] = numbers(env, kLatencyBoundsNs);
+  for (size_t i = 0; i < kDirections; i++) {
+    Napi::Object counts = Napi::Object::New(env);
+    counts["buckets"] = numbers(env, counters.latency[i].buckets);
+    counts["sumNs"] = static_cast<double>(counters.latency[i].sum_ns);
+    object[kNames[i]] = counts;
+  }
   return object;
 }
 
@@ -135,6 +160,26 @@ Napi::Array refusals_list(Napi::Env env, const std::vector<RefusedReason>& refus
   return list;
 }
 
+Napi::Value wrong_sum(Napi::Env env, const std::optional<WrongSum>& wrong) {
+  if (!wrong) return env.Undefined();
+  const auto packet = [env](const Beginning& beginning, uint32_t length) {
+    Napi::Object object = Napi::Object::New(env);
+    object["length"] = length;
+    object["isPartial"] = beginning.is_partial != 0;
+    object["beginning"] = beginning_of(env, beginning, length);
+    return object;
+  };
+  Napi::Object object = Napi::Object::New(env);
+  object["atMs"] = static_cast<double>(wrong->at_ns / 1'000'000);
+  object["code"] = uint32_t{wrong->code};
+  object["fault"] = name_of(wrong->fault);
+  object["service"] = wrong->service;
+  object["container"] = wrong->container;
+  object["arrived"] = packet(wrong->arrived, wrong->arrived_length);
+  object["left"] = packet(wrong->left, wrong->left_length);
+  return object;
+}
+
 Napi::Object io_counters(Napi::Env env, const IoCounters& counters) {
   Napi::Object object = Napi::Object::New(env);
   object["tunReadErrors"] = sum_of(counters.tun_read_errors);
@@ -151,6 +196,12 @@ Napi::Object io_counters(Napi::Env env, const IoCounters& counters) {
   Napi::Array offload = Napi::Array::New(env, counters.offload.size());
   for (uint32_t i = 0; i < counters.offload.size(); i++) offload[i] = counters.offload[i];
   object["offload"] = offload;
+  object["latency"] = latency(env, counters);
+  Napi::Object self_check = Napi::Object::New(env);
+  self_check["every"] = counters.self_check;
+  self_check["checked"] = static_cast<double>(counters.checked);
+  self_check["wrong"] = static_cast<double>(counters.wrong);
+  object["selfCheck"] = self_check;
   return object;
 }
 

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ Napi::Array reasons_by_code(Napi::Env env);
 // With arrays of pairs in the place of maps.
 Napi::Object counters_object(Napi::Env env, const Counters& counters);
 Napi::Array refusals_list(Napi::Env env, const std::vector<RefusedReason>& refusals);
+// A packet whose checksums went wrong in here, or undefined.
+Napi::Value wrong_sum(Napi::Env env, const std::optional<WrongSum>& wrong);
 Napi::Object io_counters(Napi::Env env, const IoCounters& counters);
 // What the fast path is and does; `problem`: why it is not there although it was asked for.
 Napi::Object fast_path_counters(Napi::Env env, const FastPath* fast_path, const std::string& problem);

@@ -103,6 +103,7 @@ class LoadedFastPath final : public FastPath {
         attachments_(program_, options.tun),
         route_events_(kRouteGroups),
         offers_(options.packet_threads) {
+    if (options.self_check > 0) said_.sampled = ~uint32_t{0} / options.self_check;
     publish(everything_in(engine_.lookup()));
     take_known(options.known);
     if (!options.handover.empty()) try_pin(options.handover);

@@ -25,6 +25,7 @@ struct FastPathOptions {
   std::chrono::seconds linger;  // how long it goes on without a daemon
   std::string handover;         // the folder where its maps are kept for the next daemon; empty: they are not
   std::vector<Row> known;       // sources that it serves from the start on, as far as the table has them
+  uint32_t self_check;          // one packet in so many takes the slow path, to be checked there; 0: none
 };
 
 struct FastPathCounters {

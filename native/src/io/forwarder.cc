@@ -8,7 +8,10 @@
 namespace onehop {
 
 Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer, std::vector<TunQueue> held)
-    : engine_(engine), neighbours_(options.bridges, options.queues, observer), tap_(options.queues) {
+    : engine_(engine),
+      neighbours_(options.bridges, options.queues, observer),
+      self_check_(options.self_check),
+      tap_(options.queues) {
   open_queues(options, observer, std::move(held));
   tun_drops_.emplace(options.tun);
   update();
@@ -26,6 +29,7 @@ IoCounters Forwarder::counters() {
       .neighbours_resolved = neighbours_.resolved(),
       .neighbours_wanted = neighbours_.wanted(),
       .offload = offload_,
+      .self_check = self_check_,
   };
   for (const auto& thread : packet_threads_) {
     const IoCounts& counts = thread->counts();
@@ -38,8 +42,20 @@ IoCounters Forwarder::counters() {
       sum.bridge_write_errors[error] += counts.bridge_write_errors.of(error);
     }
     sum.queues += !thread->is_orphaned();
+    thread->probe().add_latency_to(sum.latency);
+    sum.checked += thread->probe().checked();
+    sum.wrong += thread->probe().wrong();
   }
   return sum;
+}
+
+std::optional<WrongSum> Forwarder::last_wrong() const {
+  std::optional<WrongSum> last;
+  for (const auto& thread : packet_threads_) {
+    const auto own = thread->probe().last_wrong();
+    if (own && (!last || own->at_ns > last->at_ns)) last = own;
+  }
+  return last;
 }
 
 std::shared_ptr<Watch> Forwarder::watch(const WatchOptions& options) {
@@ -50,12 +66,14 @@ std::shared_ptr<Watch> Forwarder::watch(const WatchOptions& options) {
 }
 
 void Forwarder::open_queues(const ForwarderOptions& options, Observer* observer, std::vector<TunQueue> held) {
+  // With an observer there is a fast path.
+  const ProbeOptions probe{options.self_check, observer != nullptr};
   for (uint32_t reader = 0; reader < options.queues; reader++) {
     TunQueue tun = reader < held.size() ? std::move(held[reader]) : TunQueue::open(options.tun);
     offload_ = tun.offloads();
     if (reader == 0) tun.steer_evenly();  // whatever a take-over, one that was broken off even, has made of it
     packet_threads_.push_back(std::make_unique<PacketThread>(std::move(tun), engine_.attach(), neighbours_.map(),
-                                                             tap_, reader, options.spin, observer));
+                                                             tap_, reader, options.spin, observer, probe));
   }
 }
 

@@ -22,6 +22,7 @@ struct ForwarderOptions {
   std::vector<std::string> bridges;
   uint32_t queues;                 // packet threads
   std::chrono::microseconds spin;  // how long a packet thread looks for more before it sleeps
+  uint32_t self_check;             // one packet in so many has its checksums recomputed; 0: none
 };
 
 // src/dataplane/dataplane.ts has the meaning of each.
@@ -33,6 +34,9 @@ struct IoCounters {
   uint32_t neighbours_resolved = 0, neighbours_wanted = 0;
   uint32_t queues = 0;
   std::vector<std::string> offload;
+  std::array<LatencyCounts, kDirections> latency{};
+  uint32_t self_check = 0;
+  uint64_t checked = 0, wrong = 0;
 };
 
 // Control thread only.
@@ -51,6 +55,8 @@ class Forwarder {
   void use_bridges(std::vector<std::string> bridges) { neighbours_.use_bridges(std::move(bridges)); }
 
   IoCounters counters();
+  // The last packet that left with a checksum it did not come with.
+  std::optional<WrongSum> last_wrong() const;
 
   // Begins to watch; until `unwatch`, or as long as the forwarder lives.
   std::shared_ptr<Watch> watch(const WatchOptions& options);
@@ -62,6 +68,7 @@ class Forwarder {
 
   Engine& engine_;
   Neighbours neighbours_;
+  const uint32_t self_check_;
   uint64_t followed_ = 0;  // version of the container addresses
   std::vector<std::string> offload_;
   std::optional<LinkDrops> tun_drops_;  // once the TUN is there

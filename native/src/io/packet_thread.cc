@@ -65,7 +65,8 @@ class BatchScope {
 }  // namespace
 
 PacketThread::PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map,
-                           Tap& tap, size_t reader, std::chrono::microseconds spin, Observer* observer)
+                           Tap& tap, size_t reader, std::chrono::microseconds spin, Observer* observer,
+                           const ProbeOptions& probe)
     : tun_(std::move(tun)),
       socket_(PacketSocket::open()),
       worker_(std::move(worker)),
@@ -74,6 +75,7 @@ PacketThread::PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Publish
       reader_(reader),
       spin_(spin),
       observer_(observer),
+      probe_(probe),
       outbox_(tun_, socket_, counts_) {}
 
 void PacketThread::run(const SignalEvent& stop) {
@@ -101,9 +103,12 @@ PacketThread::Batch PacketThread::forward_batch() {
   const BatchScope scope(*worker_, map_, reader_);
   if (tap_.is_watched()) [[unlikely]] {
     for (uint32_t at = 0; at < batch.packets; at++) forward_watched(at, scope.neighbours());
+  } else if (probe_.is_check_due(batch.packets)) {
+    forward_checked(batch.packets, scope.neighbours());
   } else {
     forward(batch.packets, scope.neighbours());
   }
+  probe_.written(batch.packets, results_[0]);
   if (observer_ != nullptr) tell_observer(batch.packets);
   return batch;
 }
@@ -119,6 +124,7 @@ PacketThread::Batch PacketThread::read_batch() {
     Packet& packet = packets_[packets];
     if ((error = tun_.read(places_[packets], packet))) break;
     packet.capacity = room_.take(packet.length);
+    if (packets == 0) probe_.read_first();
   }
   at_once_ = error ? 1 : std::min(at_once_ * 2, PacketRoom::kPackets);
   return {error, packets};
@@ -130,18 +136,33 @@ void PacketThread::forward(uint32_t packets, const NeighbourMap& neighbours) {
   outbox_.flush();
 }
 
+void PacketThread::forward_checked(uint32_t packets, const NeighbourMap& neighbours) {
+  for (uint32_t at = 0; at < packets; at++) {
+    decide_checked(at);
+    leave(at, neighbours);
+  }
+  outbox_.flush();
+}
+
 void PacketThread::forward_watched(uint32_t at, const NeighbourMap& neighbours) {
   Packet& packet = packets_[at];
   Times times{.read = now_ns(), .decided = 0, .written = 0};
   const Tap::Watches& watches = tap_.acquire(reader_);
   for (const auto& watch : watches) watch->arrived(reader_, packet);
-  const Result& result = results_[at] = worker_->process(packet);
+  decide_checked(at);
+  const Result& result = results_[at];
   times.decided = now_ns();
   const Left left = leave(at, neighbours);
   const Departure departure{left, static_cast<uint8_t>(outbox_.flush())};
   times.written = now_ns();
   for (const auto& watch : watches) watch->left(reader_, packet, result, departure, times);
   tap_.release(reader_);
+}
+
+void PacketThread::decide_checked(uint32_t at) {
+  probe_.arrived(packets_[at]);
+  results_[at] = worker_->process(packets_[at]);
+  probe_.decided(packets_[at], results_[at]);
 }
 
 Left PacketThread::leave(uint32_t at, const NeighbourMap& neighbours) {

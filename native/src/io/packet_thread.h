@@ -13,6 +13,7 @@
 #include "outbox.h"
 #include "packet_room.h"
 #include "packet_socket.h"
+#include "probe.h"
 #include "published.h"
 #include "signal_event.h"
 #include "spin.h"
@@ -25,12 +26,13 @@ class PacketThread {
  public:
   // `reader`: this thread's number among the readers of the map and of the tap. `observer`: may be null.
   PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map, Tap& tap, size_t reader,
-               std::chrono::microseconds spin, Observer* observer);
+               std::chrono::microseconds spin, Observer* observer, const ProbeOptions& probe);
 
   // Until `stop` is raised or the TUN is deleted.
   void run(const SignalEvent& stop);
 
   const IoCounts& counts() const { return counts_; }
+  const Probe& probe() const { return probe_; }
   // The TUN was deleted, and `run` returned for that.
   bool is_orphaned() const { return is_orphaned_.load(std::memory_order_relaxed); }
 
@@ -43,7 +45,9 @@ class PacketThread {
   Batch forward_batch();
   Batch read_batch();
   void forward(uint32_t packets, const NeighbourMap& neighbours);
+  void forward_checked(uint32_t packets, const NeighbourMap& neighbours);
   void forward_watched(uint32_t at, const NeighbourMap& neighbours);
+  void decide_checked(uint32_t at);
   Left leave(uint32_t at, const NeighbourMap& neighbours);
   void tell_observer(uint32_t packets);
 
@@ -57,6 +61,7 @@ class PacketThread {
   Spin spin_;
   std::atomic<bool> is_orphaned_ = false;
   alignas(64) IoCounts counts_;
+  Probe probe_;
   uint32_t at_once_ = 1;
   Outbox outbox_;
   PacketRoom room_;

@@ -95,6 +95,7 @@ class alignas(64) PipelineWorker final : public Worker {
                          .length = received,
                          .code = result.code,
                          .direction = direction_of(prepared),
+                         .zero = {},
                          .beginning = refused_});
   }
 

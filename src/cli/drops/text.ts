@@ -1,22 +1,44 @@
-import type { DropReason, Drops } from '../../api/drops.ts'
+import type { DropReason, Drops, SelfCheck } from '../../api/drops.ts'
 import { oneLine } from '../../config/issue.ts'
 import { bytes, count, duration } from '../measures.ts'
 
-/** What is told of most comes first. */
-export function formatDrops({ reasons }: Drops, nowMs: number, isHex: boolean): string {
-  if (reasons.length === 0) return 'Nothing has been dropped or refused.\n'
-  return reasons
+/** What is told of most comes first, but for what is wrong with onehop itself. */
+export function formatDrops({ reasons, selfCheck }: Drops, nowMs: number, isHex: boolean): string {
+  const told = reasons
     .toSorted((a, b) => b.packets - a.packets)
     .map((reason) => formatReason(reason, nowMs, isHex))
-    .join('\n')
+  if (selfCheck.last !== undefined) told.unshift(formatWrong(selfCheck, selfCheck.last, nowMs, isHex))
+  return told.length === 0 ? 'Nothing has been dropped or refused.\n' : told.join('\n')
+}
+
+const secondsAgo = (time: string, nowMs: number): string =>
+  duration(Math.max(0, Math.round((nowMs - Date.parse(time)) / 1000)))
+
+function formatWrong(
+  { checked, wrong }: SelfCheck,
+  last: NonNullable<SelfCheck['last']>,
+  nowMs: number,
+  isHex: boolean,
+): string {
+  const { time, fault, verdict, reason, arrived, left } = last
+  const names = [last.service, last.container].filter((name) => name !== undefined).map(oneLine)
+  return [
+    `self-check: ${wrong} of ${count(checked, 'packet')} left with a checksum they did not come with, the last ${secondsAgo(time, nowMs)} ago`,
+    `  ${[verdict, reason, ...names].join(' ')}: the ${fault} checksum is wrong in another way than it was`,
+    `  arrived: ${arrived.packet}`,
+    ...(isHex ? hexLines(arrived.bytes) : []),
+    `  left: ${left.packet}`,
+    ...(isHex ? hexLines(left.bytes) : []),
+    "  That is a defect of onehop's own, or of this host's memory: report it, with onehop drops -w FILE.",
+    '',
+  ].join('\n')
 }
 
 function formatReason(drop: DropReason, nowMs: number, isHex: boolean): string {
   const { verdict, reason, packets, perSecond, meaning, remedy, last } = drop
-  const ago = Math.max(0, Math.round((nowMs - Date.parse(last.time)) / 1000))
   const counted = `${count(packets, 'packet')}, ${bytes(drop.bytes)}, ${perSecond} a second`
   return [
-    `${verdict} ${reason}: ${counted}, the last ${duration(ago)} ago`,
+    `${verdict} ${reason}: ${counted}, the last ${secondsAgo(last.time, nowMs)} ago`,
     `  ${last.packet}${WHENCE[last.direction]}${last.service === undefined ? '' : `, service ${oneLine(last.service)}`}`,
     `  ${meaning} ${remedy}`,
     ...(isHex ? hexLines(last.bytes) : []),

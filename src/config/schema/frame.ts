@@ -55,6 +55,7 @@ const dataplane = mapping({
   spin: spin.prefault(`${CONFIG_DEFAULTS.spinUs}us`),
   fastpath: oneOf('auto', 'off', 'require').default('auto'),
   linger: linger.prefault(`${CONFIG_DEFAULTS.lingerSeconds}s`),
+  selfCheck: integer(0, 1_000_000_000).default(0),
 }).transform(
   ({ spin: spinUs, linger: lingerSeconds, ...rest }): DataPlaneConfig => ({ ...rest, spinUs, lingerSeconds }),
 )
