@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { serveApi } from './api/api.ts'
-import { serveTcp } from './api/tcp.ts'
+import { serveTcp, type TcpApi } from './api/tcp.ts'
 import { Opened } from './daemon/opened.ts'
 import type { DaemonOptions } from './daemon/options.ts'
 import { Serving } from './daemon/serving.ts'
@@ -46,8 +46,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const opened = new Opened()
   const signals = new Signals()
   try {
-    const serving = await start(options, log, opened)
-    signals.onReload = () => serving.reload()
+    const { serving, tcp } = await start(options, log, opened)
+    signals.onReload = () => {
+      renewCertificate(tcp, log)
+      return serving.reload()
+    }
     log.info({ pid: process.pid, ...serving.summary() }, 'ready')
     const signal = await signals.stop
     log.info({ signal }, 'stopping')
@@ -87,8 +90,22 @@ async function whenFree(lock: () => Promise<void>): Promise<void> {
     }
 }
 
+interface Started {
+  readonly serving: Serving
+  readonly tcp: TcpApi | undefined
+}
+
+/** A pair that cannot be used leaves the old one in force. */
+function renewCertificate(tcp: TcpApi | undefined, log: Logger): void {
+  try {
+    tcp?.renew()
+  } catch (error) {
+    log.error({ error: messageOf(error) }, "the API's old certificate stays")
+  }
+}
+
 /** The TUN stands before its threads start, and they end before it goes; clients' packets wait in it meanwhile. */
-async function start(options: DaemonOptions, log: Logger, opened: Opened): Promise<Serving> {
+async function start(options: DaemonOptions, log: Logger, opened: Opened): Promise<Started> {
   const { config, socketPath, runDir, stateDir, storePath, routes } = options
   const { tun } = config.interfaces
   const predecessor = await options.predecessor()
@@ -132,10 +149,8 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
   const onDefect = (error: unknown) => log.error({ error: messageOf(error) }, 'API: a defect')
   const api = await serveApi(socketPath, serving, onDefect)
   opened.onClose(() => api.close())
-  if (config.api !== undefined) {
-    const tcp = await serveTcp(config.api, serving, onDefect)
-    opened.onClose(() => tcp.close())
-  }
+  const tcp = config.api && (await serveTcp(config.api, serving, onDefect))
+  opened.onClose(() => tcp?.close())
 
   if (config.metrics !== undefined) {
     const metrics = await serveMetrics(config.metrics, () => serving.measure())
@@ -144,5 +159,5 @@ async function start(options: DaemonOptions, log: Logger, opened: Opened): Promi
 
   const tending = setInterval(() => serving.tend(), TEND_INTERVAL_MS)
   opened.onClose(() => clearInterval(tending))
-  return serving
+  return { serving, tcp }
 }

@@ -19,6 +19,7 @@ export const EXIT_STATUSES: readonly (readonly [code: number, meaning: string])[
   ],
   [2, 'wrong command line or config'],
   [70, "a defect of onehop's own"],
+  [129, 'ended by SIGHUP: the terminal of top is gone'],
   [130, 'ended by SIGINT'],
   [143, 'ended by SIGTERM'],
 ]

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty'
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
+import { areColoursWanted } from './colours.ts'
 
 const STDOUT = 1
 
@@ -12,7 +13,7 @@ export function openLog(level: string, env: Readonly<Record<string, string | und
   if (isatty(STDOUT))
     return pino(
       { level },
-      pretty({ colorize: env.NO_COLOR === undefined, ignore: 'pid,hostname', sync: true }),
+      pretty({ colorize: areColoursWanted(env, true), ignore: 'pid,hostname', sync: true }),
     )
   const destination = pino.destination({ dest: STDOUT, sync: false, maxLength: MOST_WAITING_BYTES })
   return pino({ level, base: null }, destination)

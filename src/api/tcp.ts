@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { createSecureContext } from 'node:tls'
+import { createSecureContext, Server as TlsServer } from 'node:tls'
 import type { ApiConfig } from '../config/config.ts'
 import { OnehopError } from '../errors.ts'
 import type { Api } from './api.ts'
@@ -18,7 +18,7 @@ export async function serveTcp(
   { listen, tokenFile, tls }: ApiConfig,
   source: ApiSource,
   onDefect: (error: unknown) => void,
-): Promise<Api & AddressInfo> {
+): Promise<TcpApi> {
   readToken(tokenFile)
   const server = createServer(source, onDefect, tls && readPair(tls))
   server.addHook('onRequest', async ({ headers }, reply) => {
@@ -39,7 +39,19 @@ export async function serveTcp(
       },
     )
   }
-  return { ...(server.server.address() as AddressInfo), close: () => server.close() }
+  return {
+    ...(server.server.address() as AddressInfo),
+    renew: () => {
+      const listening: unknown = server.server
+      if (tls !== undefined && listening instanceof TlsServer) listening.setSecureContext(readPair(tls))
+    },
+    close: () => server.close(),
+  }
+}
+
+export interface TcpApi extends Api, AddressInfo {
+  /** Reads the certificate and its key anew, for connections from now on; throws E_SYSTEM, and then the old ones stay. */
+  renew(): void
 }
 
 const UNAUTHORIZED =

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { areColoursWanted, type Paint, paintWith } from '../colours.ts'
 
 /** What a command has of the world besides its arguments. Tests give their own. */
 export interface CliContext {
@@ -26,6 +27,6 @@ export const offer = (stream: Writable, text: string): Promise<boolean> =>
 /** Whether people read it, and no program or file. */
 export const isTerminal = (stream: Writable): boolean => (stream as { isTTY?: boolean }).isTTY === true
 
-/** Colours are for people at a terminal who have not said otherwise (no-color.org). */
-export const isColourful = ({ env, stdout }: CliContext): boolean =>
-  isTerminal(stdout) && !env.NO_COLOR && env.TERM !== 'dumb'
+/** For what is printed on standard output. */
+export const paintFor = ({ env, stdout }: CliContext): Paint =>
+  paintWith(areColoursWanted(env, isTerminal(stdout)))

@@ -5,7 +5,7 @@ import { OnehopError } from '../errors.ts'
 import { explain, type PortAsked } from '../explain/explain.ts'
 import type { Explanation } from '../explain/explanation.ts'
 import { addDaemonOptions, askDaemon, type DaemonOptions } from './ask.ts'
-import { type CliContext, isColourful, print } from './context.ts'
+import { type CliContext, paintFor, print } from './context.ts'
 import { offlineSituation } from './explain/offline.ts'
 import { formatExplanation } from './explain/text.ts'
 
@@ -44,7 +44,7 @@ export function addExplainCommand(program: Command, context: CliContext): void {
       const explanation = await ask(source, options, context)
       const text = options.json
         ? `${JSON.stringify(explanation, null, 2)}\n`
-        : formatExplanation(explanation, isColourful(context))
+        : formatExplanation(explanation, paintFor(context))
       await print(context.stdout, text)
     })
 }

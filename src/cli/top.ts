@@ -4,9 +4,9 @@ import { type Command, Option } from 'commander'
 import { type Rates, SORTS, type Sort } from '../api/rates.ts'
 import { OnehopError } from '../errors.ts'
 import { addDaemonOptions, askDaemon, type DaemonOptions } from './ask.ts'
-import { type CliContext, isColourful, isTerminal, print } from './context.ts'
+import { type CliContext, isTerminal, paintFor, print } from './context.ts'
 import { type AskRates, showLive } from './top/live.ts'
-import { paint, Terminal } from './top/terminal.ts'
+import { Terminal } from './top/terminal.ts'
 import { frameOf } from './top/view.ts'
 
 interface TopOptions extends DaemonOptions {
@@ -37,7 +37,7 @@ export function addTopCommand(program: Command, context: CliContext): void {
       if (options.json && !options.once)
         throw new OnehopError('E_USAGE', '--json without --once; expected both')
       if (options.once) await printOnce(ask, options, context)
-      else context.exitCode = await showLive(openTerminal(context), ask, options.sort, isColourful(context))
+      else context.exitCode = await showLive(openTerminal(context), ask, options.sort, paintFor(context))
     })
 }
 
@@ -49,7 +49,8 @@ async function printOnce(ask: AskRates, { sort, json }: TopOptions, context: Cli
   const rates = await measured(ask, sort)
   const look = { sort, section: 'all', isPaused: false, isHelp: false } as const
   const columns = (context.stdout as Partial<WriteStream>).columns || Number(context.env.COLUMNS) || WIDTH
-  const lines = frameOf(rates, look, columns).map((line) => paint(line, isColourful(context)).trimEnd())
+  const paint = paintFor(context)
+  const lines = frameOf(rates, look, columns).map(({ text, style }) => paint(text, style).trimEnd())
   await print(context.stdout, json ? `${JSON.stringify(rates, null, 2)}\n` : `${lines.join('\n')}\n`)
 }
 

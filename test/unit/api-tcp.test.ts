@@ -4,9 +4,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { afterEach, beforeEach } from 'node:test'
-import type { Api } from '../../src/api/api.ts'
 import type { ApiSource } from '../../src/api/source.ts'
-import { serveTcp } from '../../src/api/tcp.ts'
+import { serveTcp, type TcpApi } from '../../src/api/tcp.ts'
 import { configFromFlags } from '../../src/config/flags.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { makeCertificate } from '../support/certificate.ts'
@@ -18,7 +17,7 @@ const PAIR = makeCertificate()
 const OTHER = makeCertificate()
 
 let folder = ''
-let api: (Api & { readonly port: number }) | undefined
+let api: TcpApi | undefined
 const at = (name: string) => join(folder, name)
 const write = (name: string, text: string, mode = 0o600) => {
   writeFileSync(at(name), text, { mode })
@@ -108,6 +107,19 @@ test('a certificate that cannot be used is refused at the start', async () => {
   await assert.rejects(serve(TLS()), { code: 'E_SYSTEM', message: /expected a certificate and its key, PEM/ })
   rmSync(at('key'))
   await assert.rejects(serve(TLS()), { code: 'E_SYSTEM', message: /key: open: ENOENT; expected a PEM file/ })
+})
+
+test('a renewed certificate is the one that the next connection sees, and one that cannot be used changes nothing', async () => {
+  const url = await serve(TLS())
+  const isTrusted = async (by: string) => (await status(url, at('token'), '--ca', at(by))).code === 0
+  assert.deepEqual([await isTrusted('cert'), await isTrusted('other')], [true, false])
+  write('first', PAIR.cert)
+  write('cert', OTHER.cert)
+  assert.throws(() => api!.renew(), { code: 'E_SYSTEM', message: /expected a certificate and its key, PEM/ })
+  assert.deepEqual([await isTrusted('first'), await isTrusted('other')], [true, false])
+  write('key', OTHER.key)
+  api!.renew()
+  assert.deepEqual([await isTrusted('first'), await isTrusted('other')], [false, true])
 })
 
 test('a command says why it does not reach the daemon', async () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Rates, Sort } from '../../src/api/rates.ts'
 import { keysIn, press } from '../../src/cli/top/keys.ts'
-import { paint } from '../../src/cli/top/terminal.ts'
 import { bits, duration, short, sparkline } from '../../src/cli/top/text.ts'
 import { fairShares, frameOf, type Look, viewOf } from '../../src/cli/top/view.ts'
+import { paintWith } from '../../src/colours.ts'
 import { serveSource } from '../support/api.ts'
 import { onehop } from '../support/cli.ts'
 
@@ -105,8 +105,8 @@ describe('the view', () => {
   })
 
   test('colours only where they are wanted', () => {
-    assert.equal(paint({ text: 'x', style: 'bad' }, true), '\x1b[31mx\x1b[0m')
-    assert.equal(paint({ text: 'x', style: 'bad' }, false), 'x')
+    assert.equal(paintWith(true)('x', 'bad'), '\x1b[31mx\x1b[0m')
+    assert.equal(paintWith(false)('x', 'bad'), 'x')
   })
 })
 

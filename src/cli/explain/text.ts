@@ -1,3 +1,4 @@
+import type { Paint } from '../../colours.ts'
 import { oneLine } from '../../config/issue.ts'
 import type {
   AlgorithmExplanation,
@@ -11,25 +12,14 @@ import type {
 import { bytes, count, duration } from '../measures.ts'
 
 /** Reads like an explanation: what happens first, then why, then why not otherwise. */
-export function formatExplanation(explanation: Explanation, isColourful: boolean): string {
+export function formatExplanation(explanation: Explanation, paint: Paint): string {
   const { source, services, alias, left } = explanation
-  const sections = services.map((service) => formatService(source, service, alias, paintOf(isColourful)))
+  const sections = services.map((service) => formatService(source, service, alias, paint))
   const more = left === 0 ? [] : [`${left} services more; --service names one of them.\n`]
   return oneBelowAnother([...sections, ...more])
 }
 
 const oneBelowAnother = (sections: readonly string[]): string => sections.join('\n')
-
-interface Paint {
-  good(text: string): string
-  bad(text: string): string
-  faint(text: string): string
-}
-
-const paintOf = (isColourful: boolean): Paint => {
-  const colour = (code: number) => (text: string) => (isColourful ? `\x1b[${code}m${text}\x1b[0m` : text)
-  return { good: colour(32), bad: colour(31), faint: colour(2) }
-}
 
 function formatService(
   source: string,
@@ -49,7 +39,7 @@ function formatService(
 }
 
 function headline({ decision: { reason, container } }: ServiceExplanation, paint: Paint): string {
-  if (container === undefined) return `gets ${paint.bad('no container')}: none can take it.`
+  if (container === undefined) return `gets ${paint('no container', 'bad')}: none can take it.`
   const because = {
     pinned: 'it is pinned',
     known: 'that is where it is known',
@@ -57,7 +47,7 @@ function headline({ decision: { reason, container } }: ServiceExplanation, paint
     unpinned: 'its pin cannot be kept to',
     'no-container': '',
   }[reason]
-  return `goes to ${paint.good(oneLine(container))}, because ${because} (${reason}).`
+  return `goes to ${paint(oneLine(container), 'good')}, because ${because} (${reason}).`
 }
 
 const pinLines = ({ pins }: ServiceExplanation): readonly string[] =>
@@ -131,10 +121,10 @@ const MOST_NAMED = 8
 function containerLine(container: ContainerExplanation, service: ServiceExplanation, paint: Paint): string {
   const { name, address, state, by, sinceSeconds, verdict } = container
   const whose = `${state}${sinceSeconds === undefined ? '' : ` for ${duration(sinceSeconds)}`}, says ${SPEAKERS[by] ?? by}`
-  const stands = `${oneLine(name)} ${paint.faint(`(${address ?? 'no address of this family'}; ${whose})`)}`
+  const stands = `${oneLine(name)} ${paint(`(${address ?? 'no address of this family'}; ${whose})`, 'faint')}`
   return verdict === 'yes'
-    ? `${paint.good('✓')} ${stands}`
-    : `${paint.bad('✗')} ${stands}: ${whyNot(container, service)}`
+    ? `${paint('✓', 'good')} ${stands}`
+    : `${paint('✗', 'bad')} ${stands}: ${whyNot(container, service)}`
 }
 
 const SPEAKERS: Readonly<Record<string, string>> = {

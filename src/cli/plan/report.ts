@@ -6,7 +6,7 @@ import { OnehopError } from '../../errors.ts'
 import { isWithin, LIMIT, type Limit, parseLimit } from '../../plan/limit.ts'
 import { MOST_MOVERS } from '../../plan/make.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { type CliContext, isColourful, print } from '../context.ts'
+import { type CliContext, paintFor, print } from '../context.ts'
 import { formatPlan, share } from './text.ts'
 
 export interface PlanOptions {
@@ -59,7 +59,7 @@ export async function printPlan(
 ): Promise<void> {
   await print(
     context.stdout,
-    json ? `${JSON.stringify(plan, null, 2)}\n` : formatPlan(plan, isColourful(context)),
+    json ? `${JSON.stringify(plan, null, 2)}\n` : formatPlan(plan, paintFor(context)),
   )
   if (isWithin(plan.clients, limit)) return
   context.exitCode = 1

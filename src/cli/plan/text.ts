@@ -1,3 +1,4 @@
+import type { Paint } from '../../colours.ts'
 import { oneLine } from '../../config/issue.ts'
 import type {
   Change,
@@ -14,11 +15,10 @@ import { bytes } from '../measures.ts'
 import { formatRows } from '../sections.ts'
 
 /** What changes first, then whom it moves. */
-export function formatPlan(plan: Plan, isColourful: boolean): string {
+export function formatPlan(plan: Plan, paint: Paint): string {
   const { changes, moves, containers, movers, left, notes } = plan
   return [
-    changes.map((change) => `${formatChange(change, isColourful)}\n`).join('') +
-      more(left.changes, 'changes'),
+    changes.map((change) => `${formatChange(change, paint)}\n`).join('') + more(left.changes, 'changes'),
     formatClients(plan),
     section(moves.map(moveRow), MOVE_HEAD) + more(left.moves, 'lines'),
     section(containers.map(shareRow), SHARE_HEAD) + more(left.containers, 'containers'),
@@ -37,10 +37,10 @@ const section = (rows: readonly (readonly string[])[], head: readonly string[]):
   rows.length === 0 ? '' : formatRows([head, ...rows])
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const
-const COLOURS = { added: 32, removed: 31, changed: 33 } as const
+const STYLES = { added: 'good', removed: 'bad', changed: 'changed' } as const
 
-function formatChange({ kind, change, name, service, fields }: Change, isColourful: boolean): string {
-  const sign = isColourful ? `\x1b[${COLOURS[change]}m${SIGNS[change]}\x1b[0m` : SIGNS[change]
+function formatChange({ kind, change, name, service, fields }: Change, paint: Paint): string {
+  const sign = paint(SIGNS[change], STYLES[change])
   const of = service === undefined ? '' : ` of ${oneLine(service)}`
   const shown = kind === 'setting' || change === 'changed' ? fields.map(formatField) : fields.flatMap(onlyOf)
   const what = kind === 'setting' ? '' : `${kind} ${oneLine(name)}${of}`

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Rates, Sort } from '../../api/rates.ts'
+import type { Paint } from '../../colours.ts'
 import { press } from './keys.ts'
-import { paint, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 import { type Look, viewOf } from './view.ts'
 
 export type AskRates = (sort: Sort, limit: number) => Promise<Rates>
@@ -9,13 +10,8 @@ export type AskRates = (sort: Sort, limit: number) => Promise<Rates>
 const PERIOD_MS = 1_000
 
 /** Shows what the daemon says, second by second, until somebody ends it; returns the exit code. Throws what `ask` throws. */
-export async function showLive(
-  terminal: Terminal,
-  ask: AskRates,
-  sort: Sort,
-  isColourful: boolean,
-): Promise<number> {
-  const live = new Live(terminal, ask, sort, isColourful)
+export async function showLive(terminal: Terminal, ask: AskRates, sort: Sort, paint: Paint): Promise<number> {
+  const live = new Live(terminal, ask, sort, paint)
   try {
     return await live.run()
   } finally {
@@ -26,16 +22,16 @@ export async function showLive(
 class Live {
   readonly #terminal: Terminal
   readonly #ask: AskRates
-  readonly #isColourful: boolean
+  readonly #paint: Paint
   #look: Look
   #rates: Rates | undefined
   #isOver = false
   #pause = new AbortController()
 
-  constructor(terminal: Terminal, ask: AskRates, sort: Sort, isColourful: boolean) {
+  constructor(terminal: Terminal, ask: AskRates, sort: Sort, paint: Paint) {
     this.#terminal = terminal
     this.#ask = ask
-    this.#isColourful = isColourful
+    this.#paint = paint
     this.#look = { sort, section: 'all', isPaused: false, isHelp: false }
   }
 
@@ -82,6 +78,6 @@ class Live {
 
   #draw(): void {
     const lines = viewOf(this.#rates, this.#look, this.#terminal.size)
-    this.#terminal.draw(lines.map((line) => paint(line, this.#isColourful)))
+    this.#terminal.draw(lines.map(({ text, style }) => this.#paint(text, style)))
   }
 }

@@ -1,11 +1,6 @@
 import type { ReadStream, WriteStream } from 'node:tty'
 import { keysIn } from './keys.ts'
-import type { Line, Size } from './view.ts'
-
-const CODES = { heading: '1', bad: '31', faint: '2' } as const
-
-export const paint = ({ text, style }: Line, isColourful: boolean): string =>
-  isColourful && style !== undefined && text !== '' ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text
+import type { Size } from './view.ts'
 
 /** The alternate screen, without a cursor; and back. */
 const OPEN = '\x1b[?1049h\x1b[?25l'

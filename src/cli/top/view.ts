@@ -1,4 +1,5 @@
 import type { Rates, Sort } from '../../api/rates.ts'
+import type { Style } from '../../colours.ts'
 import { SECTIONS, type Section, type SectionName, sectionOf } from './sections.ts'
 import { bits, cut, duration, printable, short, sparkline } from './text.ts'
 
@@ -17,7 +18,7 @@ export interface Look {
 
 export interface Line {
   readonly text: string
-  readonly style?: 'heading' | 'bad' | 'faint'
+  readonly style?: Style
 }
 
 const HELP: readonly Line[] = [
