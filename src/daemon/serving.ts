@@ -24,7 +24,13 @@ import type { EventOperator } from '../events/operator.ts'
 import { TableFollower } from '../events/table-follower.ts'
 import type { Handover } from '../handover/handover.ts'
 import type { Measured } from '../metrics/metrics.ts'
-import { networkIntent, readLocalSources, unusableAddresses, uplinksOf } from '../network/network.ts'
+import {
+  checkFeasible,
+  networkIntent,
+  readLocalSources,
+  unusableAddresses,
+  uplinksOf,
+} from '../network/network.ts'
 import { StandingNetwork } from '../network/standing.ts'
 import { Pins } from '../pins.ts'
 import { Identities } from '../pipeline/identities.ts'
@@ -526,10 +532,14 @@ export class Serving {
     }
   }
 
-  /** The snapshot first: a packet for an address that is routed here but not served would go round until its TTL ends. */
+  /**
+   * What the host refuses is not published, lest a packet that comes meanwhile move its client. Then the snapshot first: a
+   * packet for an address that is routed here but not served would go round until its TTL ends.
+   */
   async #apply(next: Config): Promise<void> {
     const previous = this.#base
     const sources = this.#sources
+    if (this.#options.routes) await checkFeasible(networkIntent(next), this.#options)
     try {
       await this.adopt(next)
       this.#network.renew()

@@ -81,6 +81,11 @@ function requireFeasible(intent: NetworkIntent, host: Host): void {
   if (conflicts.length > 0) throw new OnehopError('E_NETWORK', conflicts.join('\n'))
 }
 
+/** Throws OnehopError E_NETWORK when something stands in the way of an intent; changes nothing. */
+export async function checkFeasible(intent: NetworkIntent, { runDir }: NetworkOptions): Promise<void> {
+  requireFeasible(intent, await readHost(intent.tun, runDir))
+}
+
 /** Public addresses that this host or another program has or routes already, and what is wrong with each. */
 export async function unusableAddresses(
   intent: NetworkIntent,

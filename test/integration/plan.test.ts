@@ -155,3 +155,31 @@ test('apply refuses more than may move, wrong files and what needs a restart, an
     await daemon.stop()
     assert.match((await asked(daemon, 1, 'apply', file)).stderr, /no daemon answers here/)
   }))
+
+test('a reload that the host refuses moves no client that asks meanwhile', () =>
+  withLab({}, async (lab) => {
+    const daemon = await lab.startDaemon()
+    const agent = await lab.client.agent()
+    const { url, client } = FAMILIES[0]!
+    const before = new Map<number, string>()
+    const ask = async (n: number) => (await agent.who(`${url}/`, { from: client(n) })).container
+    for (let n = 0; n < CLIENTS; n++) before.set(n, await ask(n))
+    const config = lab.config(lab.containers.slice(0, 1))
+    const [service] = config.services
+    daemon.writeConfig({
+      ...config,
+      services: [{ ...service, addresses: [...service!.addresses, '198.18.0.1'] }],
+    })
+
+    const refusals = () => daemon.log.filter(({ msg }) => msg.startsWith('reload refused')).length
+    let requests = 0
+    for (let reloads = 1; reloads <= 5; reloads++) {
+      daemon.running.signal('SIGHUP')
+      do {
+        const n = requests++ % CLIENTS
+        assert.equal(await ask(n), before.get(n), `request ${requests}`)
+      } while (refusals() < reloads || requests < reloads * CLIENTS)
+    }
+    console.error(`${requests} requests while 5 reloads were refused: each at its container`)
+    await daemon.stop()
+  }))
