@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseAddress } from '../config/address.ts'
 import { integer, mapping, text } from '../config/values.ts'
+import type { PastExplanation, PastQuestion } from '../decisions/past.ts'
 import type { Question } from '../explain/explain.ts'
 import type { Explanation } from '../explain/explanation.ts'
 import { ALGORITHMS } from '../pipeline/snapshot.ts'
@@ -10,6 +11,8 @@ import { containerState, count, listOf, texts } from './schemas.ts'
 export interface ExplainSource {
   /** Throws E_USAGE for a service that is not there, or none to ask. */
   explain(question: Question): Promise<Explanation>
+  /** Throws E_USAGE where nothing is logged. */
+  explainPast(question: PastQuestion): Promise<PastExplanation>
 }
 
 const pin = z.object({
@@ -99,6 +102,71 @@ const explanation = z
     left: count.describe('Services beyond those that are listed'),
   })
   .meta({ id: 'Explanation' })
+
+const pastContainer = z.object({
+  container: z.string(),
+  state: z.enum(['ready', 'draining', 'down', 'gone']),
+  by: z.string().optional().describe('Whose word that was'),
+  why: z.string().optional(),
+  since: z.string().optional(),
+})
+
+const past = z
+  .object({
+    source: z.string(),
+    at: z.string(),
+    daemon: z.enum(['at work', 'not at work', 'unknown']).describe('Then'),
+    log: z.object({
+      from: z.string().optional(),
+      to: z.string().optional(),
+      damaged: count.describe('Parts that cannot be read'),
+      lost: count.describe('Changes that could not be logged'),
+    }),
+    scopes: listOf(
+      z.object({
+        scope: z.string(),
+        services: texts.describe('The first of those that share it'),
+        source: z.string().describe('As it counts there'),
+        known: z
+          .enum(['log', 'table', 'no', 'unlogged'])
+          .describe(
+            'log: the log says it; table: nothing has changed since before the log begins; no: it was not remembered, and ' +
+              'the algorithm alone decided; unlogged: the log does not tell',
+          ),
+        container: z.string().optional(),
+        origin: z.enum(['pinned', 'assigned', 'restored']).optional(),
+        since: z.string().optional().describe('At this container; missing: longer than the log goes back'),
+        from: pastContainer.optional().describe('Where it had been, as that stood when it went'),
+        until: z.string().optional(),
+        end: z.enum(['made', 'moved', 'repinned', 'put', 'idle', 'forgotten']).optional(),
+        next: z.string().optional(),
+        stood: pastContainer.optional().describe('The container, as it stood then'),
+        isDoubtful: z.boolean().describe('Changes were lost that might say otherwise'),
+      }),
+    ),
+  })
+  .meta({ id: 'PastExplanation' })
+
+const moment = text('a time such as 2026-11-25T14:03:05Z', (value) =>
+  /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})$/.test(value) &&
+  Number.isFinite(Date.parse(value))
+    ? Date.parse(value)
+    : undefined,
+)
+
+export const explainPastRoute = route({
+  method: 'POST',
+  path: '/v1/explain/past',
+  summary: 'Who served a source at a moment that is past',
+  body: mapping({
+    source: text('an IPv4 or IPv6 address', parseAddress),
+    at: moment,
+    service: z.string('a name').optional(),
+  }),
+  answer: past,
+  handle: ({ body: { source, at, service } }, { explainer }) =>
+    explainer.explainPast({ source, atMs: at, service }),
+})
 
 export const explainRoute = route({
   method: 'POST',

@@ -3,7 +3,7 @@ import { readVersion } from '../version.ts'
 import { containerRoutes } from './containers.ts'
 import { dropsRoute } from './drops.ts'
 import { eventsRoute } from './events.ts'
-import { explainRoute } from './explain.ts'
+import { explainPastRoute, explainRoute } from './explain.ts'
 import { describeApi, type OpenApi } from './openapi.ts'
 import { planRoutes } from './plan.ts'
 import { ratesRoute } from './rates.ts'
@@ -35,6 +35,7 @@ export const ROUTES: readonly Route[] = [
   ...tableRoutes,
   explainRoute,
   ...planRoutes,
+  explainPastRoute,
   ...watchRoutes,
   ratesRoute,
   dropsRoute,

@@ -64,6 +64,19 @@ const store = z
   ])
   .meta({ id: 'StoreStatus' })
 
+const decisions = z
+  .union([
+    z.object({ state: z.literal('off') }),
+    z.object({
+      path: z.string(),
+      state: z.enum(['current', 'failing']).describe('failing: packets go on, and it is tried again'),
+      error: z.string().optional(),
+      bytes: count.describe('On disk'),
+      lost: count.describe('Changes that could not be logged'),
+    }),
+  ])
+  .meta({ id: 'DecisionLogStatus' })
+
 const fastpath = z.object({
   state: z.enum(['on', 'off', 'unavailable']),
   problem: z.string().optional().describe('Why it is unavailable'),
@@ -142,6 +155,7 @@ const status = z
     ).describe('Only what occurred; their sum is `received`'),
     table,
     store,
+    decisions,
     io,
     latency: listOf(latency).describe("From a packet's read to its write"),
     services: listOf(service),

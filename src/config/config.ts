@@ -15,6 +15,8 @@ export interface Config {
   readonly table: TableConfig
   /** The folder that keeps the table, absolute; undefined: one of the daemon's own state directory. */
   readonly store?: string | 'off' | undefined
+  /** Bytes of the log of decisions, beside the store, at most. */
+  readonly decisions: number | 'off'
   readonly dataplane: DataPlaneConfig
   /** Where metrics are served; undefined: nowhere. */
   readonly metrics: ListenConfig | undefined

@@ -9,6 +9,7 @@ export const CONFIG_DEFAULTS = {
   flows: 65_536,
   fragments: 16_384,
   idleSeconds: 3 * 3600,
+  decisions: '64MB',
   /**
    * Class E, "reserved for future use" since RFC 1112 section 4: no address of it was ever given out, routers on the way
    * drop it, and Linux forwards it like any other (net/ipv4/route.c has nothing against it). Its 28 bits keep 10/8,

@@ -1,14 +1,19 @@
 import type { Config, ServiceConfig } from '../config/config.ts'
 import type { Standing } from '../containers/container-list.ts'
 import type { DataPlane } from '../dataplane/dataplane.ts'
+import type { DecisionLog } from '../decisions/decision-log.ts'
+import { readHistory } from '../decisions/files.ts'
+import { explainPast, type PastExplanation, type PastQuestion, type TableNow } from '../decisions/past.ts'
+import { OnehopError } from '../errors.ts'
 import { explain, type Question } from '../explain/explain.ts'
 import type { Explanation, RouteExplanation, ServiceExplanation } from '../explain/explanation.ts'
 import type { Situation } from '../explain/situation.ts'
 import { type KernelWay, readKernelWay } from '../network/way.ts'
-import type { Pins } from '../pins.ts'
+import { type Pins, serviceOf } from '../pins.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import { SnapshotLookup } from '../pipeline/lookup.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
+import { entryOf, makeRows, rowCount, writeGone } from '../table/rows.ts'
 import { nowSeconds, zeroMs } from './clock.ts'
 
 export interface ExplainerParts {
@@ -16,6 +21,8 @@ export interface ExplainerParts {
   readonly identities: Identities
   readonly pins: Pins
   readonly config: () => Config
+  /** Undefined: it is off. */
+  readonly decisions: () => DecisionLog | undefined
   readonly standings: (service: ServiceConfig) => readonly Standing[]
 }
 
@@ -27,6 +34,8 @@ export class Explainer {
   readonly #parts: ExplainerParts
   #snapshot: Snapshot | undefined
   #lookup: SnapshotLookup | undefined
+  /** One reading at a time: each takes a second of a processor where the log is large. */
+  #reading: Promise<unknown> = Promise.resolve()
 
   constructor(parts: ExplainerParts) {
     this.#parts = parts
@@ -44,6 +53,40 @@ export class Explainer {
     return {
       ...explanation,
       services: [...(await Promise.all(routed)), ...explanation.services.slice(MOST_ROUTES)],
+    }
+  }
+
+  /** Throws E_USAGE where there is no log, E_SYSTEM where it cannot be read. */
+  async explainPast(question: PastQuestion): Promise<PastExplanation> {
+    const { decisions, config } = this.#parts
+    if (question.atMs > Date.now())
+      throw new OnehopError(
+        'E_USAGE',
+        `${new Date(question.atMs).toISOString()} is yet to come; expected a moment that is past`,
+      )
+    if (question.service !== undefined) serviceOf(config(), question.service)
+    const log = decisions()
+    if (log === undefined)
+      throw new OnehopError('E_USAGE', 'no log of decisions: it is off (decisions: off, or store: off)')
+    const reading = this.#reading.then(async () => {
+      await log.flush()
+      return await readHistory(log.status().path, question)
+    })
+    this.#reading = reading.catch(() => {})
+    return explainPast(question, await reading, this.#tableNow)
+  }
+
+  readonly #tableNow: TableNow = (name, source) => {
+    const { dataPlane, identities } = this.#parts
+    const key = makeRows(1)
+    writeGone(key, 0, { scope: identities.scope(name), source })
+    const rows = dataPlane.find(key)
+    if (rowCount(rows) === 0) return undefined
+    const { container, origin, sinceSeconds } = entryOf(rows, 0)
+    return {
+      container: identities.containerName(container) ?? '',
+      origin,
+      sinceMs: zeroMs() + sinceSeconds * 1_000,
     }
   }
 

@@ -8,6 +8,7 @@ export function refuseFixed(current: Config, next: Config): void {
     key: config.key,
     table: config.table,
     store: config.store,
+    decisions: config.decisions,
     dataplane: config.dataplane,
     metrics: config.metrics,
     api: config.api,

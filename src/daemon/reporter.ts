@@ -1,13 +1,15 @@
 import type { Config } from '../config/config.ts'
 import { type Conditions, changedNames } from '../containers/conditions.ts'
+import type { DecisionLog } from '../decisions/decision-log.ts'
+import type { LoggedScope, LoggedState } from '../decisions/record.ts'
 import { EventBus } from '../events/bus.ts'
 import { conditionChanges, configChanges } from '../events/config-changes.ts'
-import type { EventBody } from '../events/event.ts'
+import type { ContainerEvent, EventBody } from '../events/event.ts'
 import { isWanted } from '../events/filter.ts'
 import { EventOperator } from '../events/operator.ts'
-import { changeOf, indexScopes, type ScopeIndex, tellChange } from '../events/table-changes.ts'
+import { indexScopes, type ScopeIndex, tellChange } from '../events/table-changes.ts'
 import type { Identities } from '../pipeline/identities.ts'
-import { type Rows, rowCount } from '../table/rows.ts'
+import { changeOf, type Rows, rowCount } from '../table/rows.ts'
 
 /** Tells as events what becomes of the config in force, of containers and of the table. */
 export class Reporter {
@@ -21,12 +23,37 @@ export class Reporter {
   #scopes: { readonly config: Config; readonly index: ScopeIndex } | undefined
   /** What containers' checks failed with. */
   readonly #failures = new Map<string, string>()
+  /** How those stand that are not simply ready, since when. */
+  readonly #states = new Map<string, LoggedState>()
+  #decisions: DecisionLog | undefined
   #isDue = false
 
   /** `servicesOf`: of a container of the config that was published last. */
   constructor(identities: Identities, servicesOf: (container: string) => Iterable<string>) {
     this.#identities = identities
     this.#servicesOf = servicesOf
+  }
+
+  /** What is told of the table and of containers from here on is logged, too. */
+  logTo(decisions: DecisionLog): void {
+    this.#decisions = decisions
+    decisions.start()
+  }
+
+  /** As it was published last. */
+  world(): {
+    readonly scopes: readonly LoggedScope[]
+    readonly states: Readonly<Record<string, LoggedState>>
+  } {
+    const { services } = this.#published!.config
+    const names = services.flatMap(({ containers }) => containers.map(({ name }) => name))
+    return {
+      scopes: [...this.#indexOf(this.#published!.config)].map(([id, place]) => ({
+        name: this.#identities.scopeName(id)!,
+        ...place,
+      })),
+      states: Object.fromEntries(names.map((name) => [name, this.#states.get(name) ?? READY])),
+    }
   }
 
   readonly tell = (event: EventBody): void => this.#bus.tell(event)
@@ -50,6 +77,7 @@ export class Reporter {
   onChanges(rows: Rows): void {
     const config = this.#published?.config
     if (config === undefined) return
+    this.#decisions?.onChanges(rows)
     const told = this.#tellWanted(rows, config)
     const scopes = this.#indexOf(config)
     for (let row = 0; row < rowCount(rows); row++)
@@ -60,6 +88,7 @@ export class Reporter {
 
   onLost(count: number): void {
     this.#bus.leaveOut({ type: 'table', change: 'unread' }, count)
+    this.#decisions?.onLost(count)
   }
 
   close(): void {
@@ -85,11 +114,30 @@ export class Reporter {
     const [before, after] = [this.#told, this.#published!]
     this.#told = after
     if (before === undefined) return
-    for (const change of configChanges(before.config, after.config)) this.#bus.tell(change)
-    if (changedNames(before.conditions, after.conditions).length === 0) return
+    const changes = configChanges(before.config, after.config)
+    if (changes.some(({ type }) => type === 'service')) this.#decisions?.reorder()
     const whyOf = (container: string) => this.#failures.get(container)
-    for (const change of conditionChanges(before.conditions, after.conditions, this.#servicesOf, whyOf))
+    const isTurned = changedNames(before.conditions, after.conditions).length > 0
+    const turns = isTurned
+      ? conditionChanges(before.conditions, after.conditions, this.#servicesOf, whyOf)
+      : []
+    for (const change of [...changes, ...turns]) {
+      if (change.type === 'container' && change.change !== 'weight') this.#note(change, after.conditions)
       this.#bus.tell(change)
+    }
+  }
+
+  /** A container that left one service may be in another. */
+  #note({ container, change, by, why }: ContainerEvent, conditions: Conditions): void {
+    const [service] = this.#servicesOf(container)
+    const state = conditions.get(container)?.state ?? 'ready'
+    const known = { ...(by === undefined ? {} : { by }), ...(why === undefined ? {} : { why }) }
+    const isNew = change === 'added' && !this.#states.has(container)
+    const was = isNew ? undefined : (this.#states.get(container) ?? READY)
+    const logged = service === undefined ? undefined : { state, ...known, since: Date.now() }
+    if (logged === undefined) this.#states.delete(container)
+    else this.#states.set(container, logged)
+    this.#decisions?.turned(container, was, logged)
   }
 
   #indexOf(config: Config): ScopeIndex {
@@ -98,6 +146,8 @@ export class Reporter {
     return this.#scopes.index
   }
 }
+
+const READY: LoggedState = { state: 'ready' }
 
 interface Published {
   readonly config: Config

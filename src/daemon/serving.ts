@@ -13,6 +13,7 @@ import { ContainerList, type Standing } from '../containers/container-list.ts'
 import { type HealthChange, HealthChecks } from '../containers/health-checks.ts'
 import type { DataPlane } from '../dataplane/dataplane.ts'
 import { openEchoSocket } from '../dataplane/echo.ts'
+import { DecisionLog } from '../decisions/decision-log.ts'
 import { type ContainerChange, changesBetween } from '../discovery/changes.ts'
 import { Discovery, type SourceTurn } from '../discovery/discovery.ts'
 import { DropReport } from '../drops/drops.ts'
@@ -64,6 +65,7 @@ export class Serving {
   readonly #handover: Handover | undefined
   readonly #identities = new Identities()
   readonly #store: Store | undefined
+  readonly #decisions: DecisionLog | undefined
   readonly #places = new Places()
   readonly #compiler: Compiler
   readonly #pins: Pins
@@ -141,6 +143,7 @@ export class Serving {
       identities: this.#identities,
       pins: this.#pins,
       config: () => this.#config,
+      decisions: () => this.#decisions,
       standings: (service) => [...this.#standings({ services: [service] })],
     })
     this.#planner = new Planner({
@@ -184,6 +187,14 @@ export class Serving {
         names: this.#identities,
         clock: { nowSeconds, zeroMs },
         log,
+      })
+    if (options.storePath !== undefined && options.config.decisions !== 'off')
+      this.#decisions = new DecisionLog({
+        folder: `${options.storePath}.decisions`,
+        mostBytes: options.config.decisions,
+        names: this.#identities,
+        clock: { zeroMs },
+        world: () => this.reporter.world(),
       })
     const { routes, runDir } = options
     this.#network = new StandingNetwork(routes ? { runDir } : undefined, {
@@ -258,6 +269,7 @@ export class Serving {
     this.#uplinks = uplinks
     this.#network.start()
     this.#follower.start()
+    if (this.#decisions !== undefined) this.reporter.logTo(this.#decisions)
     this.#lookout.start()
     this.reporter.tell({ type: 'config', change: 'started', services: this.#config.services.length })
   }
@@ -338,7 +350,7 @@ export class Serving {
     this.#discovery.close()
     this.#health.close()
     this.#list.close()
-    await this.#store?.close()
+    await Promise.all([this.#store?.close(), this.#decisions?.close()])
   }
 
   /** Each SIGHUP reads what the file holds when its turn comes. */
@@ -403,7 +415,11 @@ export class Serving {
 
   get #storeProblems(): readonly string[] {
     const status = this.#store?.status()
-    return status?.state === 'failing' ? [`store: ${status.error}`] : []
+    const log = this.#decisions?.status()
+    return [
+      ...(status?.state === 'failing' ? [`store: ${status.error}`] : []),
+      ...(log?.state === 'failing' ? [`log of decisions: ${log.error}`] : []),
+    ]
   }
 
   status(): LiveStatus {
@@ -417,6 +433,7 @@ export class Serving {
       identities: this.#identities,
       counters: this.#dataPlane.counters(),
       store: this.#store?.status() ?? { state: 'off' },
+      decisions: this.#decisions?.status() ?? { state: 'off' },
       io: this.#dataPlane.io(),
       stateOf: stateIn(this.#conditions()),
       sources: this.#discovery.status(),

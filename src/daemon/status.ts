@@ -21,6 +21,7 @@ export interface StatusParts {
   readonly identities: Identities
   readonly counters: Counters
   readonly store: Status['store']
+  readonly decisions: Status['decisions']
   readonly io: IoCounters
   readonly stateOf: (container: string) => ContainerState
   readonly sources: readonly SourceStatus[]
@@ -46,6 +47,7 @@ export function buildStatus(parts: StatusParts): LiveStatus {
     verdicts: verdictsOf(counters),
     table: counters.table,
     store: parts.store,
+    decisions: parts.decisions,
     io,
     latency: latencyOf(latency),
     services: iterable(() => servicesOf(parts)),

@@ -1,6 +1,7 @@
 import type { Prefix } from '../address.ts'
 import type { Speaker } from '../containers/conditions.ts'
 import type { OperatorPinEvent } from '../entries/operator.ts'
+import type { TableChange } from '../table/rows.ts'
 
 /** What can happen, by kind; each has a `change` that says what did. */
 export const EVENT_TYPES = [
@@ -80,8 +81,7 @@ export interface ContainerEvent {
 
 export interface TableEvent {
   readonly type: 'table'
-  /** `made`: a source on probation has proved that it exists; `repinned`: the same container for another reason; `put`: imported. */
-  readonly change: 'made' | 'moved' | 'repinned' | 'put' | 'idle' | 'forgotten'
+  readonly change: TableChange
   /** What shares the entry. */
   readonly scope: string
   readonly services: readonly string[]

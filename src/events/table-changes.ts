@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import { formatScope, scopeNames } from '../scope.ts'
 import {
+  changeOf,
   containerOf,
   formerOf,
   isGone,
@@ -10,20 +11,10 @@ import {
   type Rows,
   scopeOf,
   sourceOf,
-  wasIdle,
 } from '../table/rows.ts'
 import { MOST_NAMES, type TableEvent } from './event.ts'
 
-/** What happened to the entry of a row that is a change. */
-export function changeOf(rows: Rows, row: number): TableEvent['change'] {
-  const former = formerOf(rows, row)
-  if (isGone(rows, row)) return wasIdle(rows, row) ? 'idle' : 'forgotten'
-  if (former !== 0 && former !== containerOf(rows, row)) return 'moved'
-  if (originOf(rows, row) === 'restored') return 'put'
-  return former === 0 ? 'made' : 'repinned'
-}
-
-/** The same with names. */
+/** A change with names. */
 export function tellChange(rows: Rows, row: number, scopes: ScopeIndex, identities: Identities): TableEvent {
   const scope = scopes.get(scopeOf(rows, row))
   const gone = isGone(rows, row)

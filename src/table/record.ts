@@ -1,4 +1,4 @@
-import { containerOf, ROW_BYTES, type Rows, rowCount, scopeOf } from './rows.ts'
+import { containerOf, formerOf, ROW_BYTES, type Rows, rowCount, scopeOf } from './rows.ts'
 
 /**
  * Rows with what they need to be understood by another process: the names of the scopes and containers whose numbers
@@ -54,6 +54,7 @@ function namesIn(rows: Rows, names: Names) {
   for (let row = 0; row < rowCount(rows); row++) {
     scopes.add(scopeOf(rows, row))
     containers.add(containerOf(rows, row))
+    containers.add(formerOf(rows, row))
   }
   const named = (ids: ReadonlySet<number>, nameOf: (id: number) => string | undefined) =>
     Object.fromEntries([...ids].map((id) => [id, nameOf(id)]))

@@ -72,6 +72,18 @@ export const packetsOf = (rows: Rows, row: number): number => rows[row * ROW_WOR
 export const bytesOf = (rows: Rows, row: number): number =>
   rows[row * ROW_WORDS + 10]! + rows[row * ROW_WORDS + 11]! * 2 ** 32
 
+/** `made`: a source on probation has proved that it exists; `repinned`: the same container for another reason; `put`: restored or imported. */
+export type TableChange = 'made' | 'moved' | 'repinned' | 'put' | 'idle' | 'forgotten'
+
+/** What happened to the entry of a row that is a change. */
+export function changeOf(rows: Rows, row: number): TableChange {
+  const former = formerOf(rows, row)
+  if (isGone(rows, row)) return wasIdle(rows, row) ? 'idle' : 'forgotten'
+  if (former !== 0 && former !== containerOf(rows, row)) return 'moved'
+  if (originOf(rows, row) === 'restored') return 'put'
+  return former === 0 ? 'made' : 'repinned'
+}
+
 export function sourceOf(rows: Rows, row: number): Address {
   const at = row * ROW_WORDS
   const isV6 = (rows[at + 4]! & 1) === 1

@@ -110,8 +110,11 @@ before(async () => {
   api = await serveSource(socketPath, {
     status: exampleStatus,
     table: operated.operator,
-    explainer: { explain: () => Promise.reject(REFUSAL) },
     plans: plansOf(config),
+    explainer: {
+      explain: () => Promise.reject(REFUSAL),
+      explainPast: () => Promise.reject(REFUSAL),
+    },
     watch: { capture: refuse, trace: refuse },
     drops: reportOf(() => [exampleRefusal('drop fragment', 3)]),
     events: { stream: refuse },

@@ -49,6 +49,7 @@ export function exampleStatus(): Status {
       scopes: new Map([[identities.scope('service web'), 40]]),
     },
     store: { state: 'off' },
+    decisions: { state: 'off' },
     io: {
       tunReadErrors: 0,
       tunWriteErrors: 0,

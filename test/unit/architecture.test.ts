@@ -22,6 +22,7 @@ const TYPESCRIPT: Allowed = {
   scope: ['address', 'config', 'pipeline'],
   'each-container': ['config', 'pipeline'],
   compile: ['address', 'config', 'containers', 'packet', 'pipeline', 'prefix-table', 'scope', 'table'],
+  decisions: ['address', 'containers', 'entries', 'errors', 'scope', 'table'],
   events: ['address', 'config', 'containers', 'entries', 'errors', 'pipeline', 'scope', 'table'],
   entries: ['address', 'config', 'errors', 'pins', 'pipeline', 'scope', 'table'],
   pins: ['address', 'config', 'difference', 'errors'],

@@ -55,6 +55,7 @@ test('reads every field and fills in what is left out', () => {
     },
     table: { capacity: 1_000_000, probation: 65_536, flows: 65_536, fragments: 16_384 },
     dataplane: { queues: 1, spinUs: 50, fastpath: 'auto', lingerSeconds: 30, selfCheck: 0 },
+    decisions: 64e6,
     services: [
       {
         name: 'web',

@@ -28,6 +28,7 @@ function exampleStatus(services = 1, containers = 1): Status {
     verdicts: [{ verdict: 'forward', reason: 'known', ...SOME }],
     table: { entries: 1, capacity: 10, probation: 2, moved: 3, full: 4, overQuota: 6, expired: 5 },
     store: { state: 'off' },
+    decisions: { state: 'off' },
     io: {
       tunReadErrors: 1,
       tunWriteErrors: 2,

@@ -41,6 +41,17 @@ const store = text('an absolute path, or off', (value) =>
   value === 'off' || (/^\/[^\0]+$/.test(value) && Buffer.byteLength(value) < 4_000) ? value : undefined,
 )
 
+const BYTES: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9 }
+const LEAST_LOG_BYTES = 4e6
+const MOST_LOG_BYTES = 64e9
+
+const decisions = text('a size such as 64MB, from 4MB to 64GB, or off', (value) => {
+  if (value === 'off') return value
+  const [, digits, unit] = /^([0-9]{1,5})(MB|GB)$/.exec(value) ?? []
+  const bytes = Number(digits) * (BYTES[unit ?? ''] ?? 0)
+  return bytes >= LEAST_LOG_BYTES && bytes <= MOST_LOG_BYTES ? bytes : undefined
+})
+
 const spin = z.preprocess(
   (value) => (value === 0 || value === '0' ? '0us' : value),
   time('a time such as 50us, at most 10ms, or 0 for none', 0, 10 * MS_US, 1),
@@ -73,6 +84,7 @@ export const frameSchema = mapping({
   hairpin: hairpin.prefault({}),
   table: table.prefault({}),
   store: store.optional(),
+  decisions: decisions.prefault(CONFIG_DEFAULTS.decisions),
   dataplane: dataplane.prefault({}),
   metrics: listen.optional(),
   api: api.optional(),
