@@ -3,6 +3,10 @@ import { type Address, addressBits, addressBytes, isAddress4, maskAddress, type 
 /** A number must be below this; rows have 16 bits for it. */
 export const NUMBERS_BELOW = 0xffff
 
+/** The numbers of a table that says who is let in. */
+export const DENIED = 0
+export const ALLOWED = 1
+
 /**
  * Source prefixes, each with a number, packed: there may be a million. A row is the prefix's bytes (4 or 16), its length
  * (u8), and the number (u16, little-endian). Grows until it is handed on; then nobody may add to it.

@@ -62,7 +62,7 @@ const container = z.object({
   sinceSeconds: count.optional(),
   weight: count,
   verdict: z
-    .enum(['yes', 'down', 'family', 'pin', 'entry', 'draining', 'weight', 'algorithm'])
+    .enum(['yes', 'denied', 'down', 'family', 'pin', 'entry', 'draining', 'weight', 'algorithm'])
     .describe('yes: it gets the source; else what keeps it from that, or leads to another'),
 })
 
@@ -81,9 +81,13 @@ const service = z.object({
   ways: texts.describe('Public ends that all lead where this says'),
   knownAs: z.object({ scope: z.string(), source: z.string() }),
   decision: z.object({
-    reason: z.enum(['pinned', 'known', 'chosen', 'unpinned', 'no-container']),
+    reason: z.enum(['pinned', 'known', 'chosen', 'unpinned', 'no-container', 'denied']),
     container: z.string().optional(),
   }),
+  admission: z
+    .object({ prefix: z.string().optional(), isAllowed: z.boolean() })
+    .optional()
+    .describe('By the longest prefix of the allow and deny lists, where there are some'),
   pins: listOf(pin).describe('All that cover the source, longest first'),
   entry: entry.optional(),
   algorithm,

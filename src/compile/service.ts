@@ -48,6 +48,7 @@ export function compileService(service: ServiceConfig, circumstances: Circumstan
     replies: service.replies,
     members: compileMembers(service, circumstances),
     pins: { table: pins.table, sets: pins.sets.map((names) => names.map(identities.container)) },
+    admission: service.sources,
     fronts: service.addresses.flatMap((address) => compileFronts(service, address, circumstances)),
   }
 }

@@ -99,6 +99,8 @@ export interface ServiceConfig {
   readonly pins: readonly PinConfig[]
   /** More of them, from a file; undefined: there is none. */
   readonly pinFile?: PinFile | undefined
+  /** Who may use it; undefined: everybody. */
+  readonly sources?: SourceRules | undefined
   /** Sources remembered at most; undefined: as many as the table has room for. */
   readonly quota?: number | undefined
   /** What a client gets when no container can take it. */
@@ -183,6 +185,18 @@ export interface PinConfig {
   readonly source: Prefix
   /** One, or several that share the sources. */
   readonly containers: readonly string[]
+}
+
+/** `services[].sources`: who is let in, by the longest prefix that covers a source. */
+export interface SourceRules {
+  /** To ALLOWED or DENIED (src/prefix-table.ts); what the files say comes in when they are read. */
+  readonly table: PrefixTable
+  /** As they are written in the config. */
+  readonly allowFrom: string | undefined
+  readonly denyFrom: string | undefined
+  /** Whether sources that no prefix covers are let in. */
+  readonly isOpen: boolean
+  readonly denied: 'drop' | 'reject'
 }
 
 /** What `pinsFrom` names: src/config/pin-file.ts. */

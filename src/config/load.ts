@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import { type ConfigDocument, type Fault, readDocument } from './document.ts'
 import { configError, formatPath, type Issue } from './issue.ts'
 import { withPinFiles } from './pin-file.ts'
+import { withSourceFiles } from './source-files.ts'
 import { validateConfig } from './validate.ts'
 
 /** About 100,000 services. */
@@ -17,7 +18,10 @@ export function loadConfig(path: string): Config {
 
 /** The same from a file's bytes; the files that it names are beside `path`. */
 export const readConfigBytes = (bytes: Uint8Array, path: string): Config =>
-  withPinFiles(parseConfig(decode(bytes, path), path), dirname(path))
+  withFiles(parseConfig(decode(bytes, path), path), dirname(path))
+
+const withFiles = (config: Config, folder: string): Config =>
+  withSourceFiles(withPinFiles(config, folder), folder)
 
 /** A config file's bytes, not more of them than it may have. Throws E_CONFIG. */
 export const readConfigFile = (path: string): Uint8Array => readFile(path)

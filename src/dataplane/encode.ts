@@ -8,6 +8,7 @@ import {
   type Snapshot,
   type SnapshotService,
 } from '../pipeline/snapshot.ts'
+import type { PrefixTable } from '../prefix-table.ts'
 
 /**
  * What makes a snapshot of the one before it, as bytes for native/src/pipeline/update.cc. Numbers are little-endian and lie
@@ -16,12 +17,14 @@ import {
  *
  * | what | fields |
  * | --- | --- |
- * | update | magic "1hop", version u32 (3), key 16 bytes, unserved u8 (0 reject, 1 drop), hairpin u8 (0 off, 1 on), and if on alias4, alias6 and sources; is whole u8 (1: nothing of the snapshot before stays), gone: list of services' ids u32, services: those that came or changed |
+ * | update | magic "1hop", version u32 (4), key 16 bytes, unserved u8 (0 reject, 1 drop), hairpin u8 (0 off, 1 on), and if on alias4, alias6 and sources; is whole u8 (1: nothing of the snapshot before stays), gone: list of services' ids u32, services: those that came or changed |
  * | alias4, alias6 | length u8, prefix |
  * | source | is v6 u8, length u8, prefix |
- * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), algorithm u8 (position in ALGORITHMS), seed u32, members, pins, fronts |
+ * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), algorithm u8 (position in ALGORITHMS), seed u32, members, pins, admission, fronts |
  * | member | container's id u32, state u8 (position in STATES), has address4 u8, has address6 u8, port u16, weight4 u16, weight6 u16, name text, address4, address6 |
- * | pins | kind u8 (0 none, 1 those of the same service in the snapshot before, 2 given), and if given rows4 and rows6: their bytes as src/prefix-table.ts has them, lengths u32; unless none, sets |
+ * | table | kind u8 (0 none, 1 that of the same service in the snapshot before, 2 given), and if given rows4 and rows6: their bytes as src/prefix-table.ts has them, lengths u32 |
+ * | pins | table; unless none, sets |
+ * | admission | table; unless none, is open u8, denied u8 (0 reject, 1 drop) |
  * | set | list of members u16 (positions in members) |
  * | front | is v6 u8, protocol u8, port u16, target u16, scope u32, idle seconds u32, quota u32 (2^32 - 1: none), address |
  *
@@ -46,7 +49,7 @@ export const encodeSnapshot = (snapshot: Snapshot): Uint8Array =>
   encodeUpdate(snapshot, {
     isWhole: true,
     gone: [],
-    services: snapshot.services.map((service) => ({ service, hasKnownPins: false })),
+    services: snapshot.services.map((service) => ({ service, known: undefined })),
   })
 
 /** What is to be told of a snapshot when another is known. */
@@ -59,12 +62,12 @@ export interface Changes {
 
 export interface ChangedService {
   readonly service: SnapshotService
-  /** It had the same table of pins before. */
-  readonly hasKnownPins: boolean
+  /** As it was before. */
+  readonly known: SnapshotService | undefined
 }
 
 const MAGIC = new TextEncoder().encode('1hop')
-const VERSION = 3
+const VERSION = 4
 const NO_QUOTA = 0xffff_ffff
 const STATES: readonly ContainerState[] = ['ready', 'draining', 'down']
 
@@ -95,6 +98,7 @@ function writeService(writer: ByteWriter, changed: ChangedService): void {
   writer.u32(service.seed)
   writer.list(service.members, (member) => writeMember(writer, member))
   writePins(writer, changed)
+  writeAdmission(writer, changed)
   writer.list(service.fronts, (front) => writeFront(writer, front))
 }
 
@@ -112,21 +116,38 @@ function writeMember(writer: ByteWriter, { container, port, weight4, weight6 }: 
   if (address6 !== undefined) writer.bytes(addressBytes(address6))
 }
 
-function writePins(writer: ByteWriter, { service, hasKnownPins }: ChangedService): void {
+function writePins(writer: ByteWriter, { service, known }: ChangedService): void {
   const { table, sets } = service.pins
-  writer.u8(table.size === 0 ? 0 : hasKnownPins ? 1 : 2)
-  if (table.size === 0) return
-  if (!hasKnownPins)
-    for (const family of [4, 6] as const) {
-      const rows = table.rows(family)
-      writer.u32(rows.length)
-      writer.bytes(rows)
-    }
+  const isSome = writeTable(writer, table.size === 0 ? undefined : table, known?.pins.table)
+  if (!isSome) return
   const places = placesOf(service.members)
   writer.list(sets, (ids) => {
     const members = ids.flatMap((id) => places.get(id) ?? [])
     writer.list(members, (member) => writer.u16(member))
   })
+}
+
+function writeAdmission(writer: ByteWriter, { service: { admission }, known }: ChangedService): void {
+  const isSome = writeTable(writer, admission?.table, known?.admission?.table)
+  if (!isSome) return
+  writer.boolean(admission!.isOpen)
+  writer.boolean(admission!.denied === 'drop')
+}
+
+/** Returns whether there is one. */
+function writeTable(
+  writer: ByteWriter,
+  table: PrefixTable | undefined,
+  known: PrefixTable | undefined,
+): boolean {
+  writer.u8(table === undefined ? 0 : table === known ? 1 : 2)
+  if (table === undefined || table === known) return table !== undefined
+  for (const family of [4, 6] as const) {
+    const rows = table.rows(family)
+    writer.u32(rows.length)
+    writer.bytes(rows)
+  }
+  return true
 }
 
 /** By container's id; of several the first. */

@@ -49,10 +49,7 @@ class NativeDataPlane implements DataPlane {
     const isWhole = this.#known?.key !== key
     const { gone, come } = difference(isWhole ? [] : this.#known!.services, services)
     const before = new Map(gone.map((service) => [service.id, service]))
-    const changed = come.map((service) => ({
-      service,
-      hasKnownPins: before.get(service.id)?.pins.table === service.pins.table,
-    }))
+    const changed = come.map((service) => ({ service, known: before.get(service.id) }))
     for (const { id } of come) before.delete(id)
     return { isWhole, gone: [...before.keys()], services: changed }
   }

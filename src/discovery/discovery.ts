@@ -208,7 +208,10 @@ export class Discovery {
 }
 
 const isSameService = (a: ServiceConfig, b: ServiceConfig): boolean =>
-  a === b || (a.pinFile?.table === b.pinFile?.table && JSON.stringify(a) === JSON.stringify(b))
+  a === b ||
+  (a.pinFile?.table === b.pinFile?.table &&
+    a.sources?.table === b.sources?.table &&
+    JSON.stringify(a) === JSON.stringify(b))
 
 const countItems = (items: readonly unknown[]): number => items.length
 

@@ -63,6 +63,10 @@ export const ADVICE: Readonly<Record<RefusalReason, Advice>> = {
     remedy:
       'onehop containers list says which are down or drained and why; onehop explain SOURCE, for this client.',
   },
+  denied: {
+    meaning: "Its service's allow and deny lists keep the source out (services[].sources).",
+    remedy: 'If it shall be served: onehop explain SOURCE names the prefix.',
+  },
   'unknown-flow': {
     meaning: 'A container answers a known client, but of which public end is forgotten.',
     remedy: 'Raise table.flows, or give services that share an endpoint endpoints of their own.',

@@ -12,7 +12,7 @@ import { explainAlgorithm } from './algorithm.ts'
 import { explainContainers, type Leader } from './containers.ts'
 import { findEntry } from './entry.ts'
 import type { Explanation, Rewrite, ServiceExplanation } from './explanation.ts'
-import { explainPins } from './pins.ts'
+import { explainAdmission, explainPins } from './pins.ts'
 import { isoTime, type Situation } from './situation.ts'
 
 /** About whom, and which of the ways in that are open to him. */
@@ -118,6 +118,7 @@ function explainService(
   const evidence = noEvidence()
   const decision = decide(ends, way, lookup, found?.inForce, table, evidence)
   const member = 'member' in decision ? decision.member : undefined
+  const admission = explainAdmission(way.service, source)
   return {
     service: way.service.name,
     ways: ways.map(({ front }) => formatEnd(front)),
@@ -129,6 +130,7 @@ function explainService(
       reason: decision.reason,
       ...(member === undefined ? {} : { container: member.container.name }),
     },
+    ...(admission === undefined ? {} : { admission }),
     pins: explainPins(way.service, source, evidence, config, situation),
     ...(found === undefined ? {} : { entry: found.explanation }),
     algorithm: explainAlgorithm(way.service, key.source, situation),
@@ -140,7 +142,7 @@ function explainService(
 
 /** What led to the container that was taken: the algorithm is asked last. */
 const leaderOf = ({ reason }: Decision, { rows }: Evidence): Leader =>
-  reason === 'pinned' ? 'pin' : rows.length === 0 ? 'entry' : 'algorithm'
+  reason === 'denied' ? 'denied' : reason === 'pinned' ? 'pin' : rows.length === 0 ? 'entry' : 'algorithm'
 
 /** A source as an entry knows it: with its length where that stands for more than one address. */
 export const formatSource = (source: Address, { service: { prefix4, prefix6 } }: Way): string => {

@@ -20,6 +20,8 @@ export interface ServiceExplanation {
   /** What the source is remembered by. */
   readonly knownAs: { readonly scope: string; readonly source: string }
   readonly decision: DecisionExplanation
+  /** Where the service does not let everybody in: whether it does this source, and the prefix that says so. */
+  readonly admission?: AdmissionExplanation
   /** All that cover the source, longest first. */
   readonly pins: readonly PinExplanation[]
   readonly entry?: EntryExplanation
@@ -35,8 +37,14 @@ export interface ServiceExplanation {
 
 export interface DecisionExplanation {
   /** As replay, status and the counters name it. */
-  readonly reason: 'pinned' | 'known' | 'chosen' | 'unpinned' | 'no-container'
+  readonly reason: 'pinned' | 'known' | 'chosen' | 'unpinned' | 'no-container' | 'denied'
   readonly container?: string
+}
+
+export interface AdmissionExplanation {
+  /** The longest that covers the source; undefined: none does. */
+  readonly prefix?: string
+  readonly isAllowed: boolean
 }
 
 export interface PinExplanation {
@@ -98,6 +106,7 @@ export interface ContainerExplanation {
  */
 export type ContainerVerdict =
   | 'yes'
+  | 'denied'
   | 'down'
   | 'family'
   | 'pin'

@@ -2,8 +2,20 @@ import { type Address, addressBits, formatAddress, maskAddress } from '../addres
 import type { ServiceConfig } from '../config/config.ts'
 import type { Evidence } from '../pipeline/evidence.ts'
 import type { SnapshotService } from '../pipeline/snapshot.ts'
-import type { PinExplanation } from './explanation.ts'
+import { ALLOWED } from '../prefix-table.ts'
+import type { AdmissionExplanation, PinExplanation } from './explanation.ts'
 import type { Situation } from './situation.ts'
+
+/** Undefined where everybody is let in. */
+export function explainAdmission(
+  { admission }: SnapshotService,
+  source: Address,
+): AdmissionExplanation | undefined {
+  if (admission === undefined) return undefined
+  for (const { length, number } of admission.table.covering(source))
+    return { prefix: formatMasked(source, length), isAllowed: number === ALLOWED }
+  return { isAllowed: admission.isOpen }
+}
 
 /** All pins that cover a source, longest first; the evidence tells how far down the decision looked. */
 export function explainPins(

@@ -11,6 +11,7 @@ export const ICMP4 = {
   codeHost: 1,
   codeProtocol: 2,
   codePort: 3,
+  codeProhibited: 13,
 } as const
 
 export const ICMP6 = {
@@ -20,6 +21,7 @@ export const ICMP6 = {
   errors: [1, 2, 3, 4] as readonly number[],
   echoRequest: 128,
   echoReply: 129,
+  codeProhibited: 1,
   codeHost: 3, // "address unreachable"
   codePort: 4,
   parameterProblem: 4,

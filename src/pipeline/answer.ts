@@ -96,13 +96,18 @@ function segmentLength({ bytes, transport, length, tcpFlags }: Packet): number {
   return payload + (tcpFlags & TCP_SYN ? 1 : 0) + (tcpFlags & TCP_FIN ? 1 : 0)
 }
 
+/** Why nobody serves a packet. */
+export type Unserved = 'port-closed' | 'no-container' | 'denied'
+
 /**
- * Port unreachable; for a protocol without ports host unreachable when its service has no container, and without a
+ * Administratively prohibited for whom the service does not let in (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1). Else port
+ * unreachable; for a protocol without ports host unreachable when its service has no container, and without a
  * service protocol unreachable over IPv4, over IPv6 a parameter problem that points at the next header nobody takes
  * (RFC 8200 section 4).
  */
-export function unreachable(packet: Packet, reason: 'port-closed' | 'no-container'): Uint8Array {
-  const { unreachable, codePort, codeHost } = packet.version === 4 ? ICMP4 : ICMP6
+export function unreachable(packet: Packet, reason: Unserved): Uint8Array {
+  const { unreachable, codePort, codeHost, codeProhibited } = packet.version === 4 ? ICMP4 : ICMP6
+  if (reason === 'denied') return icmpError(packet, unreachable, codeProhibited)
   if (packet.protocol === UDP.protocol) return icmpError(packet, unreachable, codePort)
   if (reason === 'no-container') return icmpError(packet, unreachable, codeHost)
   return packet.version === 4

@@ -1,5 +1,6 @@
 import { type Address, isAddress4, mappedBytes } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
+import { ALLOWED } from '../prefix-table.ts'
 import { lookupRing } from '../table/maglev.ts'
 import type { Entry, Origin } from '../table/table.ts'
 import { choose, type Past } from './choose.ts'
@@ -14,13 +15,13 @@ export type Decision =
       readonly member: Member
       readonly origin: Origin
     }
-  | { readonly reason: 'no-container' }
+  | { readonly reason: 'no-container' | 'denied' }
 
 /** What a decision needs of a packet. */
 export type Ends = Pick<Packet, 'source' | 'destination'>
 
 /**
- * The one decision: which container takes a source. In order: the longest pin one of whose containers can take it; the
+ * The one decision: which container takes a source. In order: whether the service lets it in at all; the longest pin one of whose containers can take it; the
  * entry, if its container still can; the algorithm over the containers that take new sources. The last two are `unpinned`
  * for a source that a pin covers. Pure: the entry found for the source and what the algorithm goes by are arguments,
  * remembering the outcome is the caller's. `evidence` hears what was looked at.
@@ -33,6 +34,7 @@ export function decide(
   past: Past,
   evidence?: Evidence,
 ): Decision {
+  if (!isAdmitted(packet.source, way.service)) return { reason: 'denied' }
   const { source } = sourceKey(way, packet.source)
   const known = entry && usableMember(entry.container, packet, way)
   const pinned = findPinned(packet.source, source, way.service, lookup, known, evidence)
@@ -42,6 +44,12 @@ export function decide(
   const chosen = choose(way.service, source, lookup, past, evidence)
   if (chosen === undefined) return { reason: 'no-container' }
   return { reason: pinned.isCovered ? 'unpinned' : 'chosen', member: chosen, origin: 'assigned' }
+}
+
+function isAdmitted(source: Address, { admission }: SnapshotService): boolean {
+  if (admission === undefined) return true
+  for (const { number } of admission.table.covering(source)) return number === ALLOWED
+  return admission.isOpen
 }
 
 interface Pinned {

@@ -36,7 +36,6 @@ export const judgedCode = (word: number): number => word >>> CONTAINER_BITS
 const judgement = (code: number, container: number): number => code * 2 ** CONTAINER_BITS + container
 
 const CLOSED = judgement(codeOf('answer', 'port-closed'), 0)
-const NO_CONTAINER = judgement(codeOf('answer', 'no-container'), 0)
 
 /**
  * Where the sources of a table would go if another snapshot were in force, by the one decision. The table is only looked at.
@@ -129,7 +128,7 @@ class Side {
     const entry = this.#table.lookup(key, now, this.#lookup.idleOf(key.scope))
     const ends = { source, destination: way.front.address }
     const decision = decide(ends, way, this.#lookup, entry, this.#past)
-    if (decision.reason === 'no-container') return NO_CONTAINER
+    if (!('member' in decision)) return judgement(codeOf('answer', decision.reason), 0)
     const { id } = decision.member.container
     if (entry !== undefined && !isCandidate(entry) && entry.container !== id)
       this.#moved ??= { from: entry.container, to: id }

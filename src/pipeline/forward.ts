@@ -9,7 +9,7 @@ import {
 } from '../packet/packet.ts'
 import { isIcmpError } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
-import { echoReply, isAnswerable, tcpReset, unreachable } from './answer.ts'
+import { echoReply, isAnswerable, tcpReset, type Unserved, unreachable } from './answer.ts'
 import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
@@ -35,7 +35,7 @@ export function forward(packet: Packet, state: PipelineState, offload: Offload):
   const idle = state.lookup.idleOf(key.scope)
   const entry = state.table.lookup(key, state.now, idle)
   const decision = decide(packet, way, state.lookup, entry, pastOf(state, 'take'))
-  if (decision.reason === 'no-container') return withoutContainer(packet, way, state, offload)
+  if (!('member' in decision)) return withoutContainer(packet, way, decision.reason, state, offload)
 
   const { member, reason, origin } = decision
   const quota = state.lookup.quotaOf(key.scope)
@@ -80,21 +80,21 @@ function withoutService(packet: Packet, state: PipelineState, offload: Offload):
     : reject(packet, 'port-closed', state, offload)
 }
 
-function withoutContainer(packet: Packet, { service }: Way, state: PipelineState, offload: Offload): Outcome {
-  const outcome =
-    service.empty === 'drop'
-      ? dropped('no-container', packet.source)
-      : reject(packet, 'no-container', state, offload)
+/** There is a service, but no container for this source. */
+function withoutContainer(
+  packet: Packet,
+  { service }: Way,
+  reason: 'no-container' | 'denied',
+  state: PipelineState,
+  offload: Offload,
+): Outcome {
+  const told = reason === 'denied' ? service.admission!.denied : service.empty
+  const outcome = told === 'drop' ? dropped(reason, packet.source) : reject(packet, reason, state, offload)
   return { ...outcome, service: service.id }
 }
 
 /** A reset for TCP, an ICMP error for the rest. */
-function reject(
-  packet: Packet,
-  reason: 'port-closed' | 'no-container',
-  state: PipelineState,
-  offload: Offload,
-): Outcome {
+function reject(packet: Packet, reason: Unserved, state: PipelineState, offload: Offload): Outcome {
   if (!isAnswerable(packet, offload)) return dropped(reason, packet.source)
   if (packet.protocol === TCP.protocol) return answer(reason, tcpReset(packet), packet)
   return state.errors.take(state.now)

@@ -44,7 +44,7 @@ export function forwardQuoted(packet: Packet, state: PipelineState, isPartial: b
   const key = sourceKey(way, request.source)
   const entry = state.table.lookup(key, state.now, lookup.idleOf(key.scope))
   const decision = decide(request, way, lookup, entry, pastOf(state, 'peek'))
-  if (decision.reason === 'no-container') return dropped('no-container', packet.source, way.service.id)
+  if (!('member' in decision)) return dropped(decision.reason, packet.source, way.service.id)
 
   const { member } = decision
   const address = addressOf(member.container, packet.destination)!

@@ -51,6 +51,8 @@ export interface SnapshotService {
   readonly replies: Replies
   readonly members: readonly Member[]
   readonly pins: Pins
+  /** Who may use it; undefined: everybody. */
+  readonly admission: Admission | undefined
   readonly fronts: readonly Front[]
 }
 
@@ -76,6 +78,16 @@ export interface Pins {
   readonly table: PrefixTable
   /** Ids of containers. */
   readonly sets: readonly (readonly number[])[]
+}
+
+/** Which sources a service lets in. */
+export interface Admission {
+  /** To ALLOWED or DENIED (src/prefix-table.ts); the longest prefix that covers a source says. The same object as before as long as it holds the same. */
+  readonly table: PrefixTable
+  /** Whether sources that no prefix covers are let in. */
+  readonly isOpen: boolean
+  /** What those get that are not. */
+  readonly denied: 'drop' | 'reject'
 }
 
 /** One public way in: address, protocol and port of a service. No other front of a snapshot has the same three. */

@@ -21,6 +21,7 @@ export const REASONS = [
   ['answer', 'echo'], // echo request to a public address
   ['answer', 'port-closed'], // a public address, but no service on that port
   ['answer', 'no-container'], // the service has no container that can take the source
+  ['answer', 'denied'], // the service's allow and deny lists keep the source out
   ['pass', 'not-ours'], // neither a public address nor an endpoint
   ['pass', 'unknown-client'], // from an endpoint, to a client that never came through its public address
   ['pass', 'unknown-flow'], // from an endpoint whose flows are remembered, but this one never came through its public address
@@ -37,6 +38,7 @@ export const REASONS = [
   ['drop', 'unsupported'], // to a public address, in a form this version does not handle
   ['drop', 'port-closed'],
   ['drop', 'no-container'],
+  ['drop', 'denied'],
   ['drop', 'unknown-flow'], // a known client, but its flow was forgotten: which public address is unknown
   ['drop', 'unrelated'], // an ICMP error to a public address about nothing that a container sent from there
   ['drop', 'answer-limit'], // more ICMP answers than allowed in this second

@@ -5,6 +5,7 @@ import {
   formatPortRule,
   type PinFile,
   type ServiceConfig,
+  type SourceRules,
 } from '../config/config.ts'
 import type { Change, FieldChange } from './plan.ts'
 
@@ -25,7 +26,7 @@ function serviceChanges(before: ServiceConfig | undefined, after: ServiceConfig 
   if (before === after) return []
   const { name } = (after ?? before)!
   return [
-    ...changeBetween('service', name, before && fieldsOf(before), after && fieldsOf(after, before?.pinFile)),
+    ...changeBetween('service', name, before && fieldsOf(before), after && fieldsOf(after, before)),
     ...compared(before?.containers, after?.containers, (one) => one.name).flatMap(([a, b]) =>
       changeBetween('container', (b ?? a)!.name, a && containerFields(a), b && containerFields(b), name),
     ),
@@ -86,8 +87,8 @@ const settingsOf = ({ interfaces, unserved, hairpin, docker }: Config): Fields =
   docker: docker?.socket,
 })
 
-/** `earlier`: the file of pins that there was. */
-const fieldsOf = (service: ServiceConfig, earlier?: PinFile): Fields => ({
+/** `earlier`: as it was, with the files that there were. */
+const fieldsOf = (service: ServiceConfig, earlier?: ServiceConfig): Fields => ({
   addresses: service.addresses.map(formatAddress).join(', '),
   ports: service.ports === 'all' ? 'all' : service.ports.map(formatPortRule).join(', '),
   containers: service.source && plainText(service.source),
@@ -100,7 +101,8 @@ const fieldsOf = (service: ServiceConfig, earlier?: PinFile): Fields => ({
   health: service.health && plainText(service.health),
   slowStart: service.slowStartMs === undefined ? undefined : `${service.slowStartMs / 1000}s`,
   maximumShare: service.maximumShare === undefined ? undefined : `${Math.round(service.maximumShare * 100)}%`,
-  pinsFrom: service.pinFile && pinFileText(service.pinFile, earlier),
+  pinsFrom: service.pinFile && pinFileText(service.pinFile, earlier?.pinFile),
+  sources: service.sources && sourcesText(service.sources, earlier?.sources),
   quota: service.quota === undefined ? undefined : String(service.quota),
   empty: service.empty,
   replies: service.replies,
@@ -110,6 +112,12 @@ const fieldsOf = (service: ServiceConfig, earlier?: PinFile): Fields => ({
 const pinFileText = ({ name, table, sets }: PinFile, earlier?: PinFile): string => {
   const isSame = earlier === undefined || (table.isSameAs(earlier.table) && `${sets}` === `${earlier.sets}`)
   return `${name}: ${table.size} pins${isSame ? '' : ', others than before'}`
+}
+
+const sourcesText = ({ table, isOpen, denied }: SourceRules, earlier?: SourceRules): string => {
+  const isSame = earlier === undefined || table.isSameAs(earlier.table)
+  const others = `others ${isOpen ? 'allowed' : 'denied'} (${denied})`
+  return `${table.size} prefixes${isSame ? '' : ', others than before'}, ${others}`
 }
 
 /** `type http, path /, interval 5000`. */

@@ -55,7 +55,7 @@ export interface Clients {
 /**
  * Why a client does not stay: `pin`, one leads it; `unpinned`, none does any more; `gone`, `down`, `family`: its container is not
  * the service's any more, is down, has no address of its family; `affinity`: what is known of it is not shared there; `idle`:
- * it has been silent for longer than is allowed there; `closed`: nobody serves that address and port any more; `back`: its container takes it
+ * it has been silent for longer than is allowed there; `closed`: nobody serves that address and port any more; `denied`: the service does not let it in any more; `back`: its container takes it
  * again; `algorithm`: it is decided anew, now and then, with other results.
  */
 export const WHYS = [
@@ -67,6 +67,7 @@ export const WHYS = [
   'affinity',
   'idle',
   'closed',
+  'denied',
   'back',
   'algorithm',
 ] as const

@@ -9,6 +9,7 @@ export function whyMoved(pair: Pair, known: number, before: number, after: numbe
   if (pair.after === undefined) return 'closed'
   const [, reason] = REASONS[judgedCode(after)]!
   if (reason === 'pinned') return 'pin'
+  if (reason === 'denied') return 'denied'
   if (!isShared(pair)) return 'affinity'
   if (isIdle) return 'idle'
   const missing = whyNotAt(pair.after, known)

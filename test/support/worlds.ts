@@ -42,6 +42,7 @@ services:
     containers:
       - {name: dns-1, address: 10.77.0.21, port: 53}
       - {name: dns-2, address: 10.77.0.22}
+    sources: {allow: [0.0.0.0/1, 192.0.0.0/2], deny: [198.51.100.0/28], denied: reject}
   - name: every
     addresses: [203.0.113.12, "2001:db8:53::12"]
     ports: all

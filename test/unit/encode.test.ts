@@ -10,7 +10,7 @@ import { Random } from '../support/random.ts'
 
 const SIZES = { capacity: 16, probation: 16, flows: 16, fragments: 16 }
 
-/** A local source of either family, one service with one member, pin and front. */
+/** A local source of either family, one service with one member, pin, denied prefix and front. */
 const SNAPSHOT: Snapshot = {
   ...new Services().compile(
     `
@@ -19,6 +19,7 @@ const SNAPSHOT: Snapshot = {
     ports: [80/tcp->8080]
     containers: [{name: web-1, address: 10.77.0.11, address6: "fd77::11"}]
     pins: [{source: 198.51.100.0/24, container: web-1}]
+    sources: {deny: [198.51.101.0/24]}
 `,
     {},
     'hairpin: {sources: [10.77.0.0/16, "fd77::/64"]}',
@@ -33,7 +34,8 @@ const SERVICE = WHOLE + 1 + 4 + 4
 const MEMBER = SERVICE + 13 + 4
 const PINS = MEMBER + 39
 const SETS = PINS + 1 + 4 + 7 + 4 + 4
-const FRONT = SETS + 4 + 2 + 4
+const ADMISSION = SETS + 4 + 2
+const FRONT = ADMISSION + 1 + 4 + 7 + 4 + 2 + 4
 const END = FRONT + 22
 
 const open = (): AddonEngine => new (loadAddon().Engine)(SIZES)
@@ -61,7 +63,7 @@ test('takes what encodeSnapshot wrote', () => {
 
 const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly number[], message: RegExp])[] = [
   ['another magic', 0, [0], /^snapshot: magic: .*; expected 1hop$/],
-  ['another version', 4, [2], /^snapshot: version: 2; expected 3 to 3$/],
+  ['another version', 4, [2], /^snapshot: version: 2; expected 4 to 4$/],
   ['a boolean of 2', 24, [2], /^snapshot: unserved: 2; expected 0 to 1$/],
   ['an alias prefix of length 0', HAIRPIN + 1, [0], /^snapshot: alias4: 0; expected 1 to 32$/],
   [
@@ -91,6 +93,9 @@ const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly num
     [1],
     /pin sets\[0\]\.members\[0\]\.member: 1; expected a position below 1$/,
   ],
+  ['an admission of a kind that is none', ADMISSION, [3], /services\[0\]\.admission: 3; expected 0 to 2$/],
+  ['half a row of an admission', ADMISSION + 1, [8], /\.admission4: 8 bytes; expected a multiple of 7$/],
+  ['neither allowed nor denied', ADMISSION + 10, [2], /\.admission: number 2; expected 0 or 1$/],
   ['a protocol without ports', FRONT + 1, [1], /fronts\[0\]\.protocol: 1; expected 0, 6 or 17$/],
   ['TCP port 0', FRONT + 2, [0, 0], /fronts\[0\]\.port: 0; expected 1 to 65535$/],
   ['a port for every protocol', FRONT + 1, [0], /fronts\[0\]\.port: 80; expected 0 to 0$/],
@@ -119,18 +124,18 @@ test('refuses a way in that another service has, and takes it when that one goes
   const engine = open()
   engine.publish(BYTES)
   const only = { ...SNAPSHOT, services: [other] }
-  const services = [{ service: other, hasKnownPins: false }]
+  const services = [{ service: other, known: undefined }]
   engine.publish(encodeUpdate(only, { isWhole: false, gone: [1], services }))
   const packet = buildPacket({ source: hex('c6336407'), destination: hex('cb00710a'), protocol: 6 })
   assert.equal(engine.process(packet, 1, undefined).service, 2)
 })
 
-test('a service that changes otherwise keeps pins that are not told again; one that has none cannot', () => {
+test('a service that changes otherwise keeps the tables that are not told again; one that has none cannot', () => {
   const engine = open()
   const changed = {
     isWhole: false,
     gone: [],
-    services: [{ service: SERVICE_OF_SNAPSHOT!, hasKnownPins: true }],
+    services: [{ service: SERVICE_OF_SNAPSHOT!, known: SERVICE_OF_SNAPSHOT }],
   }
   const update = encodeUpdate(SNAPSHOT, changed)
   assert.match(refusalOf(update) ?? 'taken', /pins that are known; expected a service that had some$/)
@@ -138,6 +143,8 @@ test('a service that changes otherwise keeps pins that are not told again; one t
   engine.publish(update)
   const pinned = buildPacket({ source: hex('c6336407'), destination: hex('cb00710a'), protocol: 6 })
   assert.deepEqual(REASONS[engine.process(pinned, 1, undefined).code], ['forward', 'pinned'])
+  const denied = buildPacket({ source: hex('c6336507'), destination: hex('cb00710a'), protocol: 6 })
+  assert.deepEqual(REASONS[engine.process(denied, 1, undefined).code], ['drop', 'denied'])
 })
 
 test('refuses an update under another key, for it leaves rings as they are', () => {

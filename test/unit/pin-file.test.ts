@@ -44,7 +44,7 @@ function faultsOf(pins: string | undefined): string {
 }
 
 const FAULTS: readonly (readonly [what: string, pins: string | undefined, message: RegExp])[] = [
-  ['no file', undefined, /^\/pins\.csv: .*: ENOENT; expected a file of pins, as pinsFrom says$/],
+  ['no file', undefined, /^\/pins\.csv: .*: ENOENT; expected a file of prefixes, as pinsFrom says$/],
   ['no source', ',a\n', /^\/pins\.csv:1:1: ""; expected an address or a prefix/],
   ['a container alone', '# pins\n\nweb-1\n', /^\/pins\.csv:3:1: "web-1"; expected an address or a prefix/],
   [

@@ -77,7 +77,7 @@ std::optional<Offer> offer_for(const SourceKey& key, const Front& front, const E
   Row found;
   if (engine.find({&asked, 1}, {&found, 1}) == 0) return std::nullopt;
   const Member* known = usable_member(front, found.value().container);
-  if (known == nullptr) return std::nullopt;
+  if (known == nullptr || !is_admitted(key.source, front)) return std::nullopt;
   Pinned pinned;
   if (front.has_pins) pinned = find_pinned(key.source, front, key, engine.lookup().key(), known);
   if (pinned.is_covered && pinned.member != known) return std::nullopt;

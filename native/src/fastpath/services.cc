@@ -49,7 +49,12 @@ uint32_t prefix_of(const Front& front) {
   return bits - (128 - address_bits(front.is_v6));
 }
 
-// A change of pins is a change, whatever they were.
+bool is_finer(const std::shared_ptr<const PrefixTable>& table, const Front& front) {
+  return table != nullptr && table->longest(front.is_v6) > prefix_of(front);
+}
+
+// A change of pins is a change, whatever they were. Another table of who is let in lies elsewhere, for both shapes' services
+// still have theirs.
 std::vector<uint64_t> shape_of(const Service& service) {
   std::vector<uint64_t> shape;
   for (const Member& member : service.members) {
@@ -62,6 +67,7 @@ std::vector<uint64_t> shape_of(const Service& service) {
                                uint64_t{front.scope} << 32 | uint64_t{front.port} << 16 | front.target,
                                uint64_t{front.protocol} << 1 | front.is_v6});
   if (service.pins != nullptr) shape.push_back(service.generation);
+  shape.insert(shape.end(), {reinterpret_cast<uintptr_t>(service.admission.table.get()), service.admission.is_open});
   return shape;
 }
 
@@ -159,8 +165,8 @@ void Services::leave_scopes(const Service& service, Ids& doubtful) {
 }
 
 // Where answers need the flow to tell the way in, requests must be remembered; an entry that one service moves is moved
-// for the others of its scope, too; where a pin is for a part of what counts as one source, that source has more than one
-// container; and where so little of a source counts that it may be one with aliases, answers to these could be taken for
+// for the others of its scope, too; where a pin, or who is let in, is for a part of what counts as one source, not all
+// of that goes to one container; and where so little of a source counts that it may be one with aliases, answers to these could be taken for
 // its own.
 bool Services::is_plain(const Service& service, const Aliases& aliases) const {
   for (const Member& member : service.members)
@@ -168,7 +174,7 @@ bool Services::is_plain(const Service& service, const Aliases& aliases) const {
       if (member.is_by_flow[is_v6].load(std::memory_order_relaxed)) return false;
   return std::ranges::none_of(service.fronts, [&](const Front& front) {
     return front.is_by_flow || front.idle < kIdleAtLeast || services_of_scope_.at(front.scope).size() > 1 ||
-           (service.pins != nullptr && service.pins->longest(front.is_v6) > prefix_of(front)) ||
+           is_finer(service.pins, front) || is_finer(service.admission.table, front) ||
            prefix_of(front) < aliases.prefix_length(front.is_v6);
   });
 }

@@ -151,11 +151,14 @@ uint32_t tcp_reset(const ParsedPacket& packet) {
   return length;
 }
 
-uint32_t unreachable(const ParsedPacket& packet, bool is_served) {
+uint32_t unreachable(const ParsedPacket& packet, Unserved why) {
   const uint8_t type = packet.is_v6 ? icmp::kUnreachable6 : icmp::kUnreachable4;
+  if (why == Unserved::kDenied)
+    return icmp_error(packet, type, packet.is_v6 ? icmp::kCodeProhibited6 : icmp::kCodeProhibited4);
   if (packet.protocol == udp::kNumber)
     return icmp_error(packet, type, packet.is_v6 ? icmp::kCodePort6 : icmp::kCodePort4);
-  if (is_served) return icmp_error(packet, type, packet.is_v6 ? icmp::kCodeHost6 : icmp::kCodeHost4);
+  if (why == Unserved::kNoContainer)
+    return icmp_error(packet, type, packet.is_v6 ? icmp::kCodeHost6 : icmp::kCodeHost4);
   if (!packet.is_v6) return icmp_error(packet, type, icmp::kCodeProtocol4);
   return icmp_error(packet, icmp::kParameterProblem6, icmp::kCodeNextHeader6, packet.protocol_at);
 }

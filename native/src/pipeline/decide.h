@@ -10,7 +10,7 @@ namespace onehop {
 
 struct Decision {
   Code code;
-  const Member* member;  // null: the service has no container that can take the source
+  const Member* member;  // null: the service has no container that can take the source, or `code` is kDropDenied
   Origin origin;
 };
 
@@ -18,6 +18,18 @@ struct Decision {
 inline const Member* usable_member(const Front& front, uint32_t container) {
   const Member* member = front.service->member(container);
   return member == nullptr || !member->is_usable[front.is_v6] ? nullptr : member;
+}
+
+// Whether the service lets a source in: the longest prefix that covers it says.
+inline bool is_admitted(const Address& source, const Front& front) {
+  if (!front.is_restricted) return true;
+  const Admission& admission = front.service->admission;
+  bool is_allowed = admission.is_open;
+  admission.table->for_each_covering(source, front.is_v6, [&](uint16_t number) {
+    is_allowed = number == Admission::kAllowed;
+    return true;
+  });
+  return is_allowed;
 }
 
 // Who of a pin's containers takes a source: where it is known it stays, others are spread by Maglev.
@@ -46,11 +58,12 @@ inline Pinned find_pinned(const Address& address, const Front& front, const Sour
   return pinned;
 }
 
-// The one decision: which container takes a source. In order: the longest pin one of whose containers can take it; the
+// The one decision: which container takes a source. In order: whether the service lets it in at all; the longest pin one of whose containers can take it; the
 // entry, if its container still can; the algorithm. The last two are `unpinned` for a source that a pin covers. Pure:
 // what the table knows is an argument, remembering the outcome is the caller's.
 inline Decision decide(const ParsedPacket& packet, const Front& front, const SnapshotLookup& lookup,
                        const SourceKey& key, const DistributionTable::Found& found, const Past& past) {
+  if (!is_admitted(packet.source, front)) return {Code::kDropDenied, nullptr, Origin::kAssigned};
   const Member* known = found.place == DistributionTable::Found::Place::kNowhere
                             ? nullptr
                             : usable_member(front, found.value.container);

@@ -36,10 +36,11 @@ Result answered(Code code, uint32_t length, const ParsedPacket& packet, Offload&
 
 struct Rejection {
   Code answer, drop;
-  bool is_served;
+  Unserved why;
 };
-constexpr Rejection kPortClosed{Code::kAnswerPortClosed, Code::kDropPortClosed, false};
-constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContainer, true};
+constexpr Rejection kPortClosed{Code::kAnswerPortClosed, Code::kDropPortClosed, Unserved::kPortClosed};
+constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContainer, Unserved::kNoContainer};
+constexpr Rejection kDenied{Code::kAnswerDenied, Code::kDropDenied, Unserved::kDenied};
 
 // A reset for TCP, an ICMP error for the rest.
 Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& offload,
@@ -48,7 +49,7 @@ Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& o
   state.refused.keep(packet.bytes, offload.needs_checksum);
   if (packet.protocol == tcp::kNumber) return answered(rejection.answer, tcp_reset(packet), packet, offload);
   if (!state.errors.take(state.now)) return dropped(Code::kDropAnswerLimit, packet, packet.source);
-  return answered(rejection.answer, unreachable(packet, rejection.is_served), packet, offload);
+  return answered(rejection.answer, unreachable(packet, rejection.why), packet, offload);
 }
 
 // A public address, but no service on that port.
@@ -63,11 +64,13 @@ Result without_service(const ParsedPacket& packet, Offload& offload, const Pipel
                                                       : reject(packet, kPortClosed, offload, state);
 }
 
-Result without_container(const ParsedPacket& packet, const Front& front, Offload& offload,
+// There is a service, but no container for this source.
+Result without_container(const ParsedPacket& packet, const Front& front, bool is_denied, Offload& offload,
                          const PipelineState& state) {
-  const bool is_dropping = front.service->is_dropping_when_empty;
-  Result result = is_dropping ? dropped(Code::kDropNoContainer, packet, packet.source)
-                              : reject(packet, kNoContainer, offload, state);
+  const Rejection& rejection = is_denied ? kDenied : kNoContainer;
+  const bool is_dropping = is_denied ? front.service->admission.is_dropping : front.service->is_dropping_when_empty;
+  Result result = is_dropping ? dropped(rejection.drop, packet, packet.source)
+                              : reject(packet, rejection, offload, state);
   result.service = front.service_id;
   return result;
 }
@@ -94,7 +97,8 @@ Result forward(const ParsedPacket& packet, const Front* front, uint64_t hint, Of
   const SourceKey key = source_key(*front, packet.source);
   const DistributionTable::Found found = state.table.lookup(key, hint, state.now, front->idle);
   const Decision decision = decide(packet, *front, state.lookup, key, found, {state.table.entries(), state.turns, true});
-  if (decision.member == nullptr) return without_container(packet, *front, offload, state);
+  if (decision.member == nullptr)
+    return without_container(packet, *front, decision.code == Code::kDropDenied, offload, state);
 
   const Member& member = *decision.member;
   state.table.remember(key, found, member.container, decision.origin, packet, front->quota, state.now,

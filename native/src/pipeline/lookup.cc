@@ -49,7 +49,7 @@ SnapshotLookup::SnapshotLookup(const SnapshotLookup* before, Update update, Repl
   for (const uint32_t id : update.gone) remove(id, replaced);
   for (const auto& service : update.services) remove(service->id, replaced);
   for (auto& service : update.services) {
-    keep_pins(update.is_whole ? nullptr : before, *service);
+    keep_tables(update.is_whole ? nullptr : before, *service);
     add(std::move(service), replaced);
   }
   for (const auto& service : replaced.come) mark_by_flow(*service, replaced);
@@ -66,18 +66,30 @@ void SnapshotLookup::remove(uint32_t id, Replaced& replaced) {
   ways_ -= ways_of(*service);
 }
 
-// A million pins stay where they are when their service changes otherwise.
-void SnapshotLookup::keep_pins(const SnapshotLookup* before, Service& service) const {
+// A million prefixes stay where they are when their service changes otherwise.
+void SnapshotLookup::keep_tables(const SnapshotLookup* before, Service& service) const {
+  const auto* found = before == nullptr ? nullptr : before->services_.find(service_key(service.id));
   if (service.has_known_pins) {
-    const auto* found = before == nullptr ? nullptr : before->services_.find(service_key(service.id));
     if (found == nullptr || (*found)->pins == nullptr) refuse("pins that are known", "a service that had some");
     service.pins = (*found)->pins;
   }
+  if (service.admission.is_known) {
+    if (found == nullptr || (*found)->admission.table == nullptr)
+      refuse("admission that are known", "a service that had some");
+    service.admission.table = (*found)->admission.table;
+  }
+  restrict(service);
   if (service.pins == nullptr) return;
   if (service.pins->numbers() > service.pin_sets.size())
     refuse("a pin to set " + std::to_string(service.pins->numbers() - 1),
            "a position below " + std::to_string(service.pin_sets.size()));
   for (Front& front : service.fronts) front.has_pins = service.pins->has_any(front.is_v6);
+}
+
+void SnapshotLookup::restrict(Service& service) const {
+  const Admission& admission = service.admission;
+  if (admission.table == nullptr) return;
+  for (Front& front : service.fronts) front.is_restricted = !admission.is_open || admission.table->has_any(front.is_v6);
 }
 
 void SnapshotLookup::add(std::unique_ptr<Service> made, Replaced& replaced) {

@@ -157,7 +157,8 @@ class SnapshotLookup {
   }
 
   void remove(uint32_t id, Replaced& replaced);
-  void keep_pins(const SnapshotLookup* before, Service& service) const;
+  void keep_tables(const SnapshotLookup* before, Service& service) const;
+  void restrict(Service& service) const;
   void add(std::unique_ptr<Service> service, Replaced& replaced);
   void add_front(const Front& front);
   void remove_front(const Front& front);

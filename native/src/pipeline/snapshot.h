@@ -53,6 +53,7 @@ struct alignas(64) Front {
   uint8_t protocol;        // 0: every protocol and port
   bool is_v6;
   bool has_pins;           // of its family
+  bool is_restricted;      // the service's admission keeps some of its family out
   bool is_by_flow;         // of the service: only what came through it is an answer
 };
 
@@ -70,6 +71,16 @@ struct PinSet {
   Ring ring[2];  // Maglev's over those that take new sources, or else over those that are not down; of one only it
 };
 
+// Which sources a service lets in.
+struct Admission {
+  static constexpr uint16_t kDenied = 0, kAllowed = 1;
+
+  std::shared_ptr<const PrefixTable> table;  // to kDenied or kAllowed; null: everybody
+  bool is_known;                             // the table is that of the same service in the snapshot before
+  bool is_open;                              // sources that no prefix covers are let in
+  bool is_dropping;                          // who is not gets no answer
+};
+
 struct Service {
   uint32_t id;
   uint32_t generation;  // the version of the snapshot that brought it
@@ -83,6 +94,7 @@ struct Service {
   std::shared_ptr<const PrefixTable> pins;  // to positions in pin_sets; null: none
   bool has_known_pins;                      // of the same service in the snapshot before
   std::vector<PinSet> pin_sets;
+  Admission admission;
 
   // The member for a container, or null. Of several the first.
   const Member* member(uint32_t container) const {

@@ -18,7 +18,7 @@ namespace onehop {
 namespace {
 
 constexpr uint32_t kMagic = 0x706f6831;  // "1hop"
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 
 // Reads numbers in order; knows where it stands for the error's sake. Nothing is read past the end.
 class Reader {
@@ -246,18 +246,40 @@ Ring pin_ring(const PinSet& set, const Service& service, const Names& names, boo
   return list.size() == 1 ? Ring{list[0].position} : build_ring(list, key);
 }
 
+struct ReadTable {
+  enum Kind : uint8_t { kNone, kKnown, kGiven };
+  Kind kind;
+  std::shared_ptr<const PrefixTable> table;  // null unless given
+};
+
+ReadTable read_table(Reader& reader, const char* field, const char* field4, const char* field6) {
+  const auto kind = static_cast<ReadTable::Kind>(reader.number<uint8_t>(field, ReadTable::kNone, ReadTable::kGiven));
+  if (kind != ReadTable::kGiven) return {kind, nullptr};
+  const auto rows4 = read_prefixes(reader, field4, false), rows6 = read_prefixes(reader, field6, true);
+  return {kind, std::make_shared<const PrefixTable>(rows4, rows6)};
+}
+
 void read_pins(Reader& reader, Service& service, const Names& names, const HashKey& key) {
-  enum : uint8_t { kNone, kKnown, kGiven };
-  const auto kind = reader.number<uint8_t>("pins", kNone, kGiven);
-  if (kind == kNone) return;
-  service.has_known_pins = kind == kKnown;
-  if (kind == kGiven) {
-    const auto rows4 = read_prefixes(reader, "pins4", false), rows6 = read_prefixes(reader, "pins6", true);
-    service.pins = std::make_shared<const PrefixTable>(rows4, rows6);
-  }
+  const auto [kind, table] = read_table(reader, "pins", "pins4", "pins6");
+  if (kind == ReadTable::kNone) return;
+  service.has_known_pins = kind == ReadTable::kKnown;
+  service.pins = table;
   read_list(reader, "pin sets", 4, service.pin_sets, [&] { return read_pin_set(reader, service); });
   for (PinSet& set : service.pin_sets)
     for (const bool is_v6 : {false, true}) set.ring[is_v6] = pin_ring(set, service, names, is_v6, key);
+}
+
+Admission read_admission(Reader& reader) {
+  Admission admission{};
+  const auto [kind, table] = read_table(reader, "admission", "admission4", "admission6");
+  if (kind == ReadTable::kNone) return admission;
+  if (table != nullptr && table->numbers() > Admission::kAllowed + 1)
+    reader.fail("admission", "number " + std::to_string(table->numbers() - 1), "0 or 1");
+  admission.table = table;
+  admission.is_known = kind == ReadTable::kKnown;
+  admission.is_open = reader.boolean("is open");
+  admission.is_dropping = reader.boolean("denied");
+  return admission;
 }
 
 // What a service's fronts have in common.
@@ -301,6 +323,7 @@ std::unique_ptr<Service> read_service(Reader& reader, const HashKey& key) {
   place_members(*service);
   build_rings(*service, names, key);
   read_pins(reader, *service, names, key);
+  service->admission = read_admission(reader);
   read_list(reader, "fronts", 22, service->fronts, [&] { return read_front(reader, *service, parts); });
   return service;
 }

@@ -20,6 +20,7 @@ enum class Code : uint8_t {
   kAnswerEcho,
   kAnswerPortClosed,
   kAnswerNoContainer,
+  kAnswerDenied,
   kPassNotOurs,
   kPassUnknownClient,
   kPassUnknownFlow,
@@ -36,6 +37,7 @@ enum class Code : uint8_t {
   kDropUnsupported,
   kDropPortClosed,
   kDropNoContainer,
+  kDropDenied,
   kDropUnknownFlow,
   kDropUnrelated,
   kDropAnswerLimit,
@@ -51,7 +53,7 @@ constexpr bool is_answered(Code code) { return code >= Code::kAnswerEcho && code
 constexpr bool is_drop(Code code) { return code >= Code::kDropShortPacket; }
 // Dropped, or answered that nobody serves it.
 constexpr bool is_refusal(Code code) {
-  return is_drop(code) || code == Code::kAnswerPortClosed || code == Code::kAnswerNoContainer;
+  return is_drop(code) || (code >= Code::kAnswerPortClosed && code <= Code::kAnswerDenied);
 }
 
 constexpr bool is_pass(Code code) { return code >= Code::kPassNotOurs && code <= Code::kPassUnknownFlow; }
@@ -75,6 +77,7 @@ inline constexpr VerdictReason kReasons[] = {
     {"answer", "echo"},
     {"answer", "port-closed"},
     {"answer", "no-container"},
+    {"answer", "denied"},
     {"pass", "not-ours"},
     {"pass", "unknown-client"},
     {"pass", "unknown-flow"},
@@ -91,6 +94,7 @@ inline constexpr VerdictReason kReasons[] = {
     {"drop", "unsupported"},
     {"drop", "port-closed"},
     {"drop", "no-container"},
+    {"drop", "denied"},
     {"drop", "unknown-flow"},
     {"drop", "unrelated"},
     {"drop", "answer-limit"},

@@ -1,6 +1,7 @@
 import type { Paint } from '../../colours.ts'
 import { oneLine } from '../../config/issue.ts'
 import type {
+  AdmissionExplanation,
   AlgorithmExplanation,
   ContainerExplanation,
   EntryExplanation,
@@ -28,6 +29,7 @@ function formatService(
   paint: Paint,
 ): string {
   const lines = [
+    ...admissionLines(service),
     ...pinLines(service),
     ...entryLines(service),
     algorithmLine(service),
@@ -38,7 +40,8 @@ function formatService(
   return [`${asks} ${headline(service, paint)}`, ...lines.map((line) => `  ${line}`), ''].join('\n')
 }
 
-function headline({ decision: { reason, container } }: ServiceExplanation, paint: Paint): string {
+function headline({ decision: { reason, container }, admission }: ServiceExplanation, paint: Paint): string {
+  if (reason === 'denied') return `is ${paint('denied', 'bad')}: ${whyDenied(admission)} (denied).`
   if (container === undefined) return `gets ${paint('no container', 'bad')}: none can take it.`
   const because = {
     pinned: 'it is pinned',
@@ -46,9 +49,20 @@ function headline({ decision: { reason, container } }: ServiceExplanation, paint
     chosen: 'the algorithm chose it',
     unpinned: 'its pin cannot be kept to',
     'no-container': '',
+    denied: '',
   }[reason]
   return `goes to ${paint(oneLine(container), 'good')}, because ${because} (${reason}).`
 }
+
+const whyDenied = (admission: AdmissionExplanation | undefined): string =>
+  admission?.prefix === undefined
+    ? "no prefix of the service's allow list covers it"
+    : `${admission.prefix} is on the service's deny list`
+
+const admissionLines = ({ admission }: ServiceExplanation): readonly string[] =>
+  admission?.isAllowed
+    ? [admission.prefix === undefined ? 'No prefix denies it.' : `${admission.prefix} is allowed.`]
+    : []
 
 const pinLines = ({ pins }: ServiceExplanation): readonly string[] =>
   pins.length === 0 ? ['No pin covers it.'] : pins.map(pinLine)
@@ -143,6 +157,8 @@ function whyNot(
   switch (verdict) {
     case 'yes':
       return ''
+    case 'denied':
+      return 'the source is denied.'
     case 'down':
       return 'down, it takes nobody.'
     case 'family':

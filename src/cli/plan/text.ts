@@ -74,6 +74,7 @@ const WHYS: Readonly<Record<Why, string>> = {
   down: 'its container is down',
   family: 'its container has no address for it',
   affinity: 'its entry is not shared there',
+  denied: 'the service does not let it in',
   idle: 'silent for longer than idle',
   closed: 'nobody serves that port',
   back: 'its container takes it again',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { PrefixTable } from '../../prefix-table.ts'
+import type { Prefix } from '../../address.ts'
+import { ALLOWED, DENIED, PrefixTable } from '../../prefix-table.ts'
 import {
   type AffinityConfig,
   ALGORITHMS,
@@ -7,6 +8,7 @@ import {
   type PinConfig,
   type PinFile,
   type ServiceConfig,
+  type SourceRules,
 } from '../config.ts'
 import { CONFIG_DEFAULTS } from '../defaults.ts'
 import { type SourceConfig, sourceSchema } from '../sources.ts'
@@ -67,9 +69,37 @@ const pin = mapping({
   return { source, containers: one === undefined ? containers : [one] }
 })
 
-const pinFile = text('a path, relative to the config', (value): PinFile | undefined =>
+const PATH = 'a path, relative to the config'
+const pinFile = text(PATH, (value): PinFile | undefined =>
   value === '' ? undefined : { name: value, table: new PrefixTable(), sets: [] },
 )
+
+const path = text(PATH, (value) => (value === '' ? undefined : value))
+const PREFIXES = 'a list such as [198.51.100.0/24, "2001:db8:1::/48"]'
+
+const sources = mapping({
+  allow: list(prefix, PREFIXES).optional(),
+  allowFrom: path.optional(),
+  deny: list(prefix, PREFIXES).default([]),
+  denyFrom: path.optional(),
+  denied: oneOf('drop', 'reject').default('drop'),
+}).transform(({ allow, allowFrom, deny, denyFrom, denied }, context): SourceRules => {
+  const table = new PrefixTable()
+  const add = (key: string, prefixes: readonly Prefix[], number: number) => {
+    for (const [i, one] of prefixes.entries())
+      if (!table.add(one, number))
+        context.issues.push({
+          code: 'custom',
+          input: one,
+          message: 'each prefix once',
+          path: [key, i],
+        })
+  }
+  add('allow', allow ?? [], ALLOWED)
+  add('deny', deny, DENIED)
+  const isOpen = allow === undefined && allowFrom === undefined
+  return { table, allowFrom, denyFrom, isOpen, denied }
+})
 
 const slowStart = time('a time such as 30s or 5m, from 1s to 1h', SECOND_US, HOUR_US, MS_US)
 
@@ -102,6 +132,7 @@ export const serviceSchema: z.ZodType<ServiceConfig> = mapping({
   maximumShare: percent(1, 99).optional(),
   pins: list(pin, 'a list such as [{source: 198.51.100.0/24, container: web-1}]').default([]),
   pinsFrom: pinFile.optional(),
+  sources: sources.optional(),
   quota: integer(1, MOST_ENTRIES).optional(),
   empty: oneOf('reject', 'drop').default('reject'),
   replies: oneOf('endpoint', 'flow').default('endpoint'),

@@ -25,6 +25,7 @@ class Service:
     algorithm: str = None
     replies: str = None
     quota: int = None
+    sources: dict = None
 
 
 def config_yaml(services, settings):
@@ -48,6 +49,8 @@ def service_lines(service):
         lines.append(f'    affinity: {flow(service.affinity)}')
     if service.pins:
         lines += ['    pins:'] + [f'      - {flow(pin)}' for pin in service.pins]
+    if service.sources:
+        lines.append(f'    sources: {flow(service.sources)}')
     for name in ('empty', 'replies', 'quota'):
         if getattr(service, name):
             lines.append(f'    {name}: {getattr(service, name)}')
