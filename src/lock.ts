@@ -63,9 +63,16 @@ export function lockStore(path: string, tryLock: (file: number) => boolean): Loc
     const message = `${path}: ${whoIs(pid === undefined ? undefined : Number(pid))} keeps its table there; expected a folder for this one alone (--store)`
     throw new OnehopError('E_SYSTEM', message)
   }
-  ftruncateSync(file)
-  writeSync(file, `${process.pid}\n`, 0)
+  signFile(file)
   return { release: () => closeSync(file) }
+}
+
+/** A full disk has no room for the name, but the lock holds without. */
+function signFile(file: number): void {
+  try {
+    ftruncateSync(file)
+    writeSync(file, `${process.pid}\n`, 0)
+  } catch {}
 }
 
 function tryOpen(path: string): number | undefined {

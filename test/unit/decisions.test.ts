@@ -86,7 +86,7 @@ const ask = async (seconds: number, tableNow?: TableNow) => {
 }
 const scopeAt = async (seconds: number, tableNow?: TableNow) => (await ask(seconds, tableNow)).scopes[0]!
 const files = (): readonly string[] =>
-  readdirSync(folder).sort((a, b) => Number.parseInt(a) - Number.parseInt(b))
+  readdirSync(folder).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))
 const fileAt = (n: number): string => join(folder, files().at(n)!)
 
 describe('the log of decisions', () => {
