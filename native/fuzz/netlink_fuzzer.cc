@@ -26,11 +26,11 @@ void hear(NeighbourTable& table, const NetlinkMessage& message) {
   if (const auto lost = parse_lost_port(message)) fuzz::expect(table.behind(*lost).size() <= kRoutes.size(), "of ours");
 }
 
-void check(const NeighbourTable& table) {
+void check(NeighbourTable& table) {
   const std::vector<int> bridges = table.bridges();
   const Resolution resolution = table.resolve();
   fuzz::expect(bridges.size() <= 1, "there is one bridge at most");
-  fuzz::expect(resolution.resolved + table.doubtful().size() <= 2 * kRoutes.size(), "nobody else is followed");
+  fuzz::expect(resolution.resolved + table.doubtful(kRoutes.size()).size() <= 2 * kRoutes.size(), "nobody else is followed");
   for (const ContainerRoute& route : kRoutes) {
     const Neighbour* neighbour = resolution.map->find(route.container, route.is_v6);
     fuzz::expect(neighbour == nullptr || neighbour->interface == kBridge, "a container is on the bridge of its route");

@@ -49,7 +49,7 @@ constexpr bool is_reply(Code code) { return code >= Code::kReplyEndpoint && code
 
 constexpr bool is_quoted(Code code) { return code == Code::kForwardQuoted || code == Code::kReplyQuoted; }
 
-constexpr bool is_answered(Code code) { return code >= Code::kAnswerEcho && code <= Code::kAnswerNoContainer; }
+constexpr bool is_answered(Code code) { return code >= Code::kAnswerEcho && code <= Code::kAnswerDenied; }
 constexpr bool is_drop(Code code) { return code >= Code::kDropShortPacket; }
 // Dropped, or answered that nobody serves it.
 constexpr bool is_refusal(Code code) {
