@@ -108,9 +108,11 @@ test('requests go straight to the bridge, and 64 KB packets stay whole in both d
   const after = await forwarding.ask<Traffic>('received')
   const meanBytes = (after.bytes - before.bytes) / (after.packets - before.packets)
   assert.ok(meanBytes > 3_000, `${meanBytes} bytes a packet, acknowledgments included`)
-  const { bridgeWrites, queues, offload, fastpath, ...rest } = await forwarding.io()
+  const { bridgeWrites, queues, offload, fastpath, latency, selfCheck, ...rest } = await forwarding.io()
   assert.ok(bridgeWrites > 100)
   assert.equal(queues, 2)
+  assert.deepEqual(selfCheck, { every: 0, checked: 0, wrong: 0 })
+  assert.ok([latency.request, latency.answer].every(({ buckets }) => buckets.some((count) => count > 0)))
   assert.equal(fastpath.state, 'off')
   assert.ok(['csum', 'tso4', 'tso6'].every((name) => offload.includes(name)))
   assert.deepEqual(rest, {

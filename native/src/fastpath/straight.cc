@@ -1,10 +1,14 @@
-// System calls: rtnetlink and nfnetlink, by netlink.cc; bpf(2), by libbpf.
+// System calls: rtnetlink and nfnetlink, by netlink.cc; bpf(2), by libbpf; ioctl(SIOCETHTOOL).
 #include "straight.h"
 
 #include <bpf/bpf.h>
+#include <linux/ethtool.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,6 +16,7 @@
 #include <cstring>
 #include <utility>
 
+#include "../io/descriptor.h"
 #include "../io/failure.h"
 #include "../io/rtnetlink.h"
 #include "hooks.h"
@@ -54,8 +59,22 @@ bool has_egress_chains() try {
   return false;  // nor netfilter
 }
 
+bool has_feature(int socket, const HostLink& link, uint32_t question) {
+  ethtool_value value{.cmd = question, .data = 0};
+  ifreq request{};
+  link.name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  request.ifr_data = reinterpret_cast<char*>(&value);
+  return ::ioctl(socket, SIOCETHTOOL, &request) == 0 && value.data != 0;
+}
+
+// Else sums are completed and large packets cut on the way through the link, for an other end that wants them so.
+bool leaves_offload_to_peer(const HostLink& link) {
+  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return has_feature(socket.number(), link, ETHTOOL_GTXCSUM) && has_feature(socket.number(), link, ETHTOOL_GTSO);
+}
+
 bool is_straight(const HostLink& link) {
-  return link.is_peer_remote && !link.has_qdisc && !Hooks::has_egress_filters(link.interface) && !has_tcx(link.interface);
+  return link.is_peer_remote && leaves_offload_to_peer(link) && !link.has_qdisc && !Hooks::has_egress_filters(link.interface) && !has_tcx(link.interface);
 }
 
 IpAddress gateway_of(const fast_route& route) {
