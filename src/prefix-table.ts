@@ -12,7 +12,12 @@ export const ALLOWED = 1
  * (u8), and the number (u16, little-endian). Grows until it is handed on; then nobody may add to it.
  */
 export class PrefixTable {
-  readonly #families = { 4: new Rows(4), 16: new Rows(16) }
+  readonly #families: { readonly 4: Rows; readonly 16: Rows }
+
+  /** `rows4` and `rows6` are another table's, and are this one's from now on. */
+  constructor(rows4?: Uint8Array, rows6?: Uint8Array) {
+    this.#families = { 4: new Rows(4, rows4), 16: new Rows(16, rows6) }
+  }
 
   get size(): number {
     return this.#families[4].count + this.#families[16].count
@@ -60,19 +65,26 @@ export class PrefixTable {
 
 const FREE = 0
 
-/** Rows of one family, and where they are: open addressing over positions from 1 on. */
+/** Rows of one family, and where they are: open addressing over positions from 1 on. Of given rows nobody may ever ask. */
 class Rows {
   readonly #width: number
   readonly #rowBytes: number
   readonly #occurs = new Uint8Array(129)
   #bytes: Uint8Array
-  #places = new Uint32Array(16)
-  count = 0
+  #index: Uint32Array | undefined
+  count: number
 
-  constructor(width: number) {
+  constructor(width: number, rows: Uint8Array = new Uint8Array()) {
     this.#width = width
     this.#rowBytes = width + 3
-    this.#bytes = new Uint8Array(8 * this.#rowBytes)
+    this.count = rows.length / this.#rowBytes
+    this.#bytes = rows.length === 0 ? new Uint8Array(8 * this.#rowBytes) : rows
+    for (let at = width; at < rows.length; at += this.#rowBytes) this.#occurs[rows[at]!] = 1
+  }
+
+  get #places(): Uint32Array {
+    if (this.#index === undefined) this.#place()
+    return this.#index!
   }
 
   hasLength(length: number): boolean {
@@ -87,14 +99,15 @@ class Rows {
   }
 
   add(prefix: Uint8Array, length: number, number: number): boolean {
-    if (this.#places[this.#placeOf(prefix, length)] !== FREE) return false
+    const place = this.#placeOf(prefix, length)
+    if (this.#places[place] !== FREE) return false
     if ((this.count + 1) * this.#rowBytes > this.#bytes.length) this.#bytes = grown(this.#bytes)
     const at = this.count++ * this.#rowBytes
     this.#bytes.set(prefix, at)
     this.#bytes.set([length, number & 0xff, number >> 8], at + this.#width)
     this.#occurs[length] = 1
+    this.#places[place] = this.count
     if (this.count * 2 > this.#places.length) this.#place()
-    else this.#places[this.#placeOf(prefix, length)] = this.count
     return true
   }
 
@@ -111,11 +124,13 @@ class Rows {
   }
 
   #place(): void {
-    this.#places = new Uint32Array(this.#places.length * 4)
+    let length = 16
+    while (length < this.count * 2) length *= 4
+    this.#index = new Uint32Array(length)
     for (let row = 0; row < this.count; row++) {
       const at = row * this.#rowBytes
       const prefix = this.#bytes.subarray(at, at + this.#width)
-      this.#places[this.#placeOf(prefix, this.#bytes[at + this.#width]!)] = row + 1
+      this.#index[this.#placeOf(prefix, this.#bytes[at + this.#width]!)] = row + 1
     }
   }
 

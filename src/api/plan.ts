@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LARGEST_CONFIG_BYTES } from '../config/load.ts'
+import { LARGEST_CONFIG_BYTES } from '../config/defaults.ts'
 import { containerSchema } from '../config/schema/service.ts'
 import { integer, list, mapping } from '../config/values.ts'
 import { LIMIT, type Limit, parseLimit } from '../plan/limit.ts'

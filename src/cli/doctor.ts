@@ -6,10 +6,11 @@ import type { Addon } from '../dataplane/addon.ts'
 import { tryCommand } from '../network/command.ts'
 import { type Finding, findNetwork } from '../network/findings.ts'
 import { type NetworkIntent, networkIntent } from '../network/network.ts'
-import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
+import { addConfigOptions, type ConfigOptions } from './config-options.ts'
 import { type CliContext, print } from './context.ts'
 import { loadModule } from './load-module.ts'
 import { addRunDirOption, isConfigGiven, type RunDirOptions } from './network-options.ts'
+import { readConfig } from './read-config.ts'
 import { formatRows } from './sections.ts'
 
 interface DoctorOptions extends ConfigOptions, RunDirOptions {

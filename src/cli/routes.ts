@@ -11,10 +11,11 @@ import {
   showNetwork,
   takeDown,
 } from '../network/network.ts'
-import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
+import { addConfigOptions, type ConfigOptions } from './config-options.ts'
 import { type CliContext, print } from './context.ts'
 import { loadModule } from './load-module.ts'
 import { addRunDirOption, isConfigGiven, type RunDirOptions } from './network-options.ts'
+import { readConfig } from './read-config.ts'
 
 interface UpOptions extends ConfigOptions, RunDirOptions {
   readonly dryRun?: true

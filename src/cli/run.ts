@@ -2,11 +2,10 @@ import { join, resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { Config } from '../config/config.ts'
-import { loadConfig } from '../config/load.ts'
 import type { DaemonOptions } from '../daemon/options.ts'
 import { OnehopError } from '../errors.ts'
 import { askDaemon } from './ask.ts'
-import { addConfigOptions, type ConfigOptions, readConfig } from './config-options.ts'
+import { addConfigOptions, type ConfigOptions } from './config-options.ts'
 import type { CliContext } from './context.ts'
 import { loadModule } from './load-module.ts'
 import { RUN_DIR, socketPathOf } from './run-dir.ts'
@@ -58,12 +57,12 @@ export function addRunCommand(program: Command, context: CliContext): void {
 const preferSmallHeap = (): void => setFlagsFromString('--optimize-for-size')
 
 async function run(options: RunOptions, { env }: CliContext): Promise<number> {
-  preferSmallHeap()
-  const { config, configPath } = readConfig(options)
+  const { confine, configLeft } = (await loadModule('../daemon/confine.ts')) as unknown as Confinement
   const { routes, logLevel, runDir, stateDir } = options
+  const config = configLeft() ?? (await readAnew(options))
   const socketPath = options.socket ?? socketPathOf(runDir, config.interfaces.tun)
-  const { confine } = await loadModule('../daemon/confine.ts')
-  ;(confine as (config: Config, runDir: string) => void)(config, runDir)
+  confine(config, runDir)
+  preferSmallHeap()
   const { runDaemon } = await loadModule('../daemon.ts')
   return await (runDaemon as (options: DaemonOptions) => Promise<number>)({
     config,
@@ -75,8 +74,8 @@ async function run(options: RunOptions, { env }: CliContext): Promise<number> {
     runDir,
     stateDir,
     storePath: storePathOf(options, config),
-    configFile: configPath === undefined ? undefined : resolve(configPath),
-    reload: configPath === undefined ? undefined : () => loadConfig(configPath),
+    configFile: options.config === undefined ? undefined : resolve(options.config),
+    reload: reloadOf(options),
   })
 }
 
@@ -92,6 +91,23 @@ async function pidAt(socket: string): Promise<number | undefined> {
     throw error
   }
 }
+
+/** A file is read with room for what its parser throws away; what stays of it is all that the confined process gets. */
+interface Confinement {
+  confine(config: Config, runDir: string): void
+  configLeft(): Config | undefined
+}
+
+/** Its parser and schemas are some 10 MB that a daemon mostly needs not once. */
+async function readAnew(options: ConfigOptions): Promise<Config> {
+  const { readConfig } = (await loadModule('./read-config.ts')) as unknown as {
+    readConfig(options: ConfigOptions): { readonly config: Config }
+  }
+  return readConfig(options).config
+}
+
+const reloadOf = (options: ConfigOptions): DaemonOptions['reload'] =>
+  options.config === undefined ? undefined : () => readAnew(options)
 
 /** Undefined: nothing is stored. */
 function storePathOf({ store, stateDir }: RunOptions, config: Config): string | undefined {

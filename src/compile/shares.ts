@@ -19,6 +19,7 @@ const WHOLE = 65_535
  */
 export function effectiveWeights(claims: readonly Claim[], most: number): readonly number[] {
   const isAnyStarting = claims.some(({ stepsDone }) => stepsDone < STEPS)
+  if (!isAnyStarting && most >= 1) return claims.map(({ weight }) => weight)
   const weights = claims.map(({ weight, stepsDone }) =>
     isAnyStarting ? weight * Math.max(1, stepsDone) : weight,
   )

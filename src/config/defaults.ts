@@ -1,3 +1,6 @@
+/** About 100,000 services. */
+export const LARGEST_CONFIG_BYTES = 16 * 1024 * 1024
+
 /** What a config has where it says nothing. */
 export const CONFIG_DEFAULTS = {
   tun: 'onehop0',

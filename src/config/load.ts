@@ -2,14 +2,12 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { OnehopError } from '../errors.ts'
 import type { Config } from './config.ts'
+import { LARGEST_CONFIG_BYTES } from './defaults.ts'
 import { type ConfigDocument, type Fault, readDocument } from './document.ts'
 import { configError, formatPath, type Issue } from './issue.ts'
 import { withPinFiles } from './pin-file.ts'
 import { withSourceFiles } from './source-files.ts'
 import { validateConfig } from './validate.ts'
-
-/** About 100,000 services. */
-export const LARGEST_CONFIG_BYTES = 16 * 1024 * 1024
 
 /** Reads and validates a config file. Throws OnehopError E_CONFIG that names every fault's line and column. */
 export function loadConfig(path: string): Config {

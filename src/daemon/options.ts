@@ -15,6 +15,6 @@ export interface DaemonOptions {
   readonly configFile: string | undefined
   /** The pid of the daemon whose place this one takes; undefined: there is none. */
   readonly predecessor: () => Promise<number | undefined>
-  /** Reads the config anew; throws OnehopError. Undefined: the config came from flags, which do not change. */
-  readonly reload: (() => Config) | undefined
+  /** Reads the config anew; rejects with OnehopError. Undefined: the config came from flags, which do not change. */
+  readonly reload: (() => Promise<Config>) | undefined
 }

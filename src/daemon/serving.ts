@@ -6,7 +6,6 @@ import type { Applied, PlanSource } from '../api/plan.ts'
 import type { LiveStatus, Status } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
-import { readConfigBytes } from '../config/load.ts'
 import { Places } from '../config/places.ts'
 import { type Conditions, type Speaker, worst } from '../containers/conditions.ts'
 import { ContainerList, type Standing } from '../containers/container-list.ts'
@@ -50,7 +49,7 @@ import { Lookout } from './lookout.ts'
 import type { DaemonOptions } from './options.ts'
 import { Planner, type Preview } from './planner.ts'
 import { Reporter } from './reporter.ts'
-import { buildStatus } from './status.ts'
+import { buildStatus, countedServices, type StatusParts } from './status.ts'
 
 /** How long a start or a reload waits for sources to say which containers there are, before clients come. */
 const FIRST_WORD_MS = 5_000
@@ -321,10 +320,10 @@ export class Serving {
   }
 
   readonly plans: PlanSource = {
-    plan: (bytes, file, top) => this.#planner.plan(readConfigBytes(bytes, file), top),
+    plan: async (bytes, file, top) => this.#planner.plan(await readGiven(bytes, file), top),
     whatIf: (supposition, top) => this.#planner.whatIf(supposition, top),
-    apply: (bytes, file, limit, top) => {
-      const next = readConfigBytes(bytes, file)
+    apply: async (bytes, file, limit, top) => {
+      const next = await readGiven(bytes, file)
       return this.#network.inTurn(() => this.#applyPlanned(next, file, limit, top))
     },
   }
@@ -423,7 +422,11 @@ export class Serving {
   }
 
   status(): LiveStatus {
-    return buildStatus({
+    return buildStatus(this.#parts())
+  }
+
+  #parts(): StatusParts {
+    return {
       version: this.#version,
       pid: process.pid,
       upSeconds: this.#upSeconds,
@@ -438,18 +441,24 @@ export class Serving {
       stateOf: stateIn(this.#conditions()),
       sources: this.#discovery.status(),
       problems: this.#problems,
-    })
+    }
   }
 
   measure(): Measured {
-    const states = { ready: this.#places.containers, draining: 0, down: 0 }
+    const parts = this.#parts()
+    const { containers, ...status } = buildStatus(parts)
+    const inState = { ready: this.#places.containers, draining: 0, down: 0 }
     for (const [name, { state }] of this.#conditions())
       if (state !== 'ready' && this.#places.has(name)) {
-        states.ready--
-        states[state]++
+        inState.ready--
+        inState[state]++
       }
-    const { latency } = this.#dataPlane.io()
-    return { status: this.status(), services: this.#config.services.length, containers: states, latency }
+    return {
+      status,
+      services: { count: parts.config.services.length, all: iterable(() => countedServices(parts)) },
+      containers: { count: this.#places.containers, all: containers, inState },
+      latency: parts.io.latency,
+    }
   }
 
   summary() {
@@ -506,7 +515,7 @@ export class Serving {
       return
     }
     try {
-      const next = reload()
+      const next = await reload()
       await this.#replace(next)
       this.#origin = 'file'
       this.#log.info({ services: next.services.length }, 'reloaded')
@@ -573,6 +582,10 @@ export class Serving {
     this.#publish()
   }
 }
+
+/** The parser is loaded where somebody sends a config. */
+const readGiven = async (bytes: Uint8Array, file: string): Promise<Config> =>
+  (await import('../config/load.ts')).readConfigBytes(bytes, file)
 
 const stateIn =
   (conditions: Conditions) =>

@@ -6,6 +6,7 @@ import type { Counters, IoCounters, Latency } from '../dataplane/dataplane.ts'
 import { countOf, quantileNs } from '../dataplane/latency.ts'
 import type { SourceStatus } from '../discovery/discovery.ts'
 import { eachContainer } from '../each-container.ts'
+import type { Counted } from '../metrics/metrics.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import type { ContainerState } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
@@ -65,6 +66,12 @@ function* servicesOf(parts: StatusParts): Generator<ServiceStatus> {
       ...entriesOf(service, parts),
       ...(counters.services.get(identities.service(service.name)) ?? NO_TRAFFIC),
     }
+}
+
+/** What is counted of them, without what they are. */
+export function* countedServices({ config, counters, identities }: StatusParts): Generator<Counted> {
+  for (const { name } of config.services)
+    yield { name, ...(counters.services.get(identities.service(name)) ?? NO_TRAFFIC) }
 }
 
 function* containersOf({ config, counters, identities, stateOf }: StatusParts): Generator<ContainerStatus> {

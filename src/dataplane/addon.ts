@@ -46,6 +46,8 @@ export interface Addon {
     left: Uint8Array,
     leftOffload: Offload | undefined,
   ): SumFault
+  /** Leaves bytes for what `confine` runs: the number of a file that is open there. */
+  leave(bytes: Uint8Array): number
   /** `[verdict, reason]` by code. */
   readonly reasons: readonly (readonly [verdict: string, reason: string])[]
 }

@@ -1,13 +1,13 @@
 import type { DockerConfig } from '../config/sources.ts'
-import { ADDRESS_LABEL, type LabelledService, labelledServices } from './docker/labels.ts'
-import { discoverContainer } from './docker/place.ts'
+import type { LabelledService } from './docker/labels.ts'
+import { ADDRESS_LABEL, discoverContainer } from './docker/place.ts'
 import { type Watched, watchContainers } from './docker/watch.ts'
 import { Retrying } from './retrying.ts'
 import { type Listing, MOST_ITEMS, type OpenSource, type Source, type SourceListener } from './source.ts'
 
 /** The running containers of a Docker Engine that bear certain labels. */
 export const openDocker: OpenSource<DockerConfig> = ({ socket, labels, network, port }, listener) =>
-  follow(socket, labels, listener, (containers) => {
+  follow(socket, labels, listener, async () => (containers) => {
     const found = containers.map((container) => ({
       container,
       found: discoverContainer(container, network, port),
@@ -24,24 +24,29 @@ export const openDocker: OpenSource<DockerConfig> = ({ socket, labels, network, 
 export const openDockerLabels: OpenSource<{ readonly socket: string }, LabelledService> = (
   { socket },
   listener,
-) => follow(socket, [ADDRESS_LABEL], listener, labelledServices)
+) => follow(socket, [ADDRESS_LABEL], listener, loadLabels)
+
+/** The config's schema is loaded where labels are read by it. */
+const loadLabels = async () => (await import('./docker/labels.ts')).labelledServices
 
 function follow<Item>(
   socket: string,
   labels: readonly string[],
   listener: SourceListener<Item>,
-  read: (containers: readonly Watched[]) => Listing<Item>,
+  load: () => Promise<(containers: readonly Watched[]) => Listing<Item>>,
 ): Source {
   return new Retrying(
-    (signal, hasWorked) =>
-      watchContainers(socket, labels, {
+    async (signal, hasWorked) => {
+      const read = await load()
+      return watchContainers(socket, labels, {
         signal,
         onList: (containers, isCut) => {
           hasWorked()
           const { items, problems } = read(containers)
           listener.list({ items, problems: isCut ? [CUT, ...problems] : problems })
         },
-      }),
+      })
+    },
     (error) => listener.fail((error as Error).message),
   )
 }

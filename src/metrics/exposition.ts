@@ -2,8 +2,7 @@
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 export type Labels = Readonly<Record<string, string>>
-/** Labels that many samples have are formatted once. */
-export type Sample = readonly [labels: Labels | string, value: number]
+export type Sample = readonly [labels: Labels, value: number]
 
 /**
  * One metric with its samples; none: nothing at all. `name` and the labels' names are words of ours and are taken as they
@@ -15,13 +14,24 @@ export function formatMetric(
   help: string,
   samples: readonly Sample[],
 ): string {
-  if (samples.length === 0) return ''
-  const lines = samples.map((sample) => formatSample(name, sample))
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`
+  return formatLines(
+    name,
+    type,
+    help,
+    samples.map((sample) => formatSample(name, sample)),
+  )
 }
 
+/** The same of lines as they are, for those with ten thousand. */
+export const formatLines = (
+  name: string,
+  type: 'counter' | 'gauge' | 'histogram',
+  help: string,
+  lines: readonly string[],
+): string => (lines.length === 0 ? '' : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`)
+
 const formatSample = (name: string, [labels, value]: Sample): string =>
-  `${name}${typeof labels === 'string' ? labels : formatLabels(labels)} ${value}\n`
+  `${name}${formatLabels(labels)} ${value}\n`
 
 export interface Series {
   readonly labels: Labels
@@ -49,14 +59,15 @@ export function formatHistogram(
       formatSample(`${name}_count`, [labels, below]),
     ]
   })
-  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines.join('')}`
+  return formatLines(name, 'histogram', help, lines)
 }
 
-export function formatLabels(labels: Labels): string {
+function formatLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeValue(value)}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }
 
-const escapeValue = (value: string): string => value.replace(/[\\"\n]/g, (character) => ESCAPES[character]!)
+export const escapeValue = (value: string): string =>
+  value.replace(/[\\"\n]/g, (character) => ESCAPES[character]!)

@@ -1,6 +1,7 @@
-import type { ContainerStatus, LiveStatus } from '../api/status.ts'
+import type { LiveStatus } from '../api/status.ts'
+import type { State } from '../containers/conditions.ts'
 import type { Latency, Traffic } from '../dataplane/dataplane.ts'
-import { formatHistogram, formatLabels, formatMetric, type Sample } from './exposition.ts'
+import { escapeValue, formatHistogram, formatLines, formatMetric, type Sample } from './exposition.ts'
 
 /** What the process itself uses, in seconds and bytes. */
 export interface ProcessUsage {
@@ -9,13 +10,25 @@ export interface ProcessUsage {
   readonly startedUnixSeconds: number
 }
 
-/** What the daemon says of itself, and how much there is of what is said of each. */
+/** What the daemon says of itself, and what it counts of each: of that only the first are read. */
 export interface Measured {
-  readonly status: LiveStatus
-  readonly services: number
-  /** How many are in each state. */
-  readonly containers: Readonly<Record<ContainerStatus['state'], number>>
+  readonly status: Omit<LiveStatus, 'services' | 'containers'>
+  readonly services: Many<Counted>
+  readonly containers: Many<Counted & { readonly state: State }> & {
+    readonly inState: Readonly<Record<State, number>>
+  }
   readonly latency: Latency
+}
+
+export interface Many<One> {
+  readonly count: number
+  readonly all: Iterable<One>
+}
+
+export interface Counted {
+  readonly name: string
+  readonly in: Traffic
+  readonly out: Traffic
 }
 
 /** Services and containers beyond these have no series of their own: a scrape is read whole by whoever stores it. */
@@ -44,7 +57,7 @@ export function formatMetrics(measured: Measured, usage: ProcessUsage): string {
 
 const only = (value: number): readonly Sample[] => [[{}, value]]
 
-const formatDaemon = ({ version }: LiveStatus, usage: ProcessUsage): string[] => [
+const formatDaemon = ({ version }: Measured['status'], usage: ProcessUsage): string[] => [
   formatMetric('onehop_build_info', 'gauge', 'Always 1; what runs is in the labels.', [
     [{ version, node: process.versions.node }, 1],
   ]),
@@ -64,7 +77,7 @@ const formatDaemon = ({ version }: LiveStatus, usage: ProcessUsage): string[] =>
 ]
 
 /** The sum of `onehop_packets_total` over verdicts and reasons is `onehop_received_packets_total`, always. */
-function formatPackets({ received, verdicts }: LiveStatus): string[] {
+function formatPackets({ received, verdicts }: Measured['status']): string[] {
   const samples = (count: keyof Traffic) =>
     verdicts.map(({ verdict, reason, [count]: value }): Sample => [{ verdict, reason }, value])
   return [
@@ -85,30 +98,32 @@ function formatPackets({ received, verdicts }: LiveStatus): string[] {
   ]
 }
 
-interface Counted {
-  readonly name: string
-  readonly in: Traffic
-  readonly out: Traffic
-}
-
-/** The first of them, and what each has counted: `in` is from clients, `out` to them. */
-function counted<One extends Counted>(label: string, ones: Iterable<One>, most: number) {
-  const all: One[] = []
-  const packets: Sample[] = []
-  const bytes: Sample[] = []
-  for (const one of ones) {
-    if (all.push(one) > most) break
+/** Lines of the first ones: `in` is from clients, `out` to them. */
+function formatCounted(kind: string, what: string, { all }: Many<Counted>, most: number): string[] {
+  const packets: string[] = []
+  const bytes: string[] = []
+  for (const one of first(all, most))
     for (const direction of DIRECTIONS) {
-      const labels = formatLabels({ [label]: one.name, direction })
-      packets.push([labels, one[direction].packets])
-      bytes.push([labels, one[direction].bytes])
+      const labels = `{${kind}="${escapeValue(one.name)}",direction="${direction}"}`
+      packets.push(`onehop_${kind}_packets_total${labels} ${one[direction].packets}\n`)
+      bytes.push(`onehop_${kind}_bytes_total${labels} ${one[direction].bytes}\n`)
     }
-  }
-  return { all: all.slice(0, most), packets, bytes }
+  return [
+    formatLines(`onehop_${kind}_packets_total`, 'counter', what, packets),
+    formatLines(`onehop_${kind}_bytes_total`, 'counter', 'Bytes of them.', bytes),
+  ]
 }
 
-function formatSources({ sources, problems }: LiveStatus): string[] {
-  const of = (value: (source: LiveStatus['sources'][number]) => number | undefined) =>
+function* first<One>(all: Iterable<One>, most: number): Generator<One> {
+  let count = 0
+  for (const one of all) {
+    if (++count > most) return
+    yield one
+  }
+}
+
+function formatSources({ sources, problems }: Measured['status']): string[] {
+  const of = (value: (source: Measured['status']['sources'][number]) => number | undefined) =>
     sources.slice(0, MOST_SOURCES).flatMap((one): Sample[] => {
       const found = value(one)
       return found === undefined ? [] : [[{ source: one.source }, found]]
@@ -136,48 +151,35 @@ function formatSources({ sources, problems }: LiveStatus): string[] {
   ]
 }
 
-function formatServices({ status, services }: Measured): string[] {
-  const shown = counted('service', status.services, MOST_SERVICES)
-  return [
-    formatMetric('onehop_services', 'gauge', 'Services in force.', only(services)),
-    formatMetric(
-      'onehop_service_packets_total',
-      'counter',
-      'Packets of a service, from (in) and to (out) clients.',
-      shown.packets,
-    ),
-    formatMetric('onehop_service_bytes_total', 'counter', 'Bytes of them.', shown.bytes),
-  ]
-}
+const formatServices = ({ services }: Measured): string[] => [
+  formatMetric('onehop_services', 'gauge', 'Services in force.', only(services.count)),
+  ...formatCounted(
+    'service',
+    'Packets of a service, from (in) and to (out) clients.',
+    services,
+    MOST_SERVICES,
+  ),
+]
 
-function formatContainers({ status, containers }: Measured): string[] {
-  const shown = counted('container', status.containers, MOST_CONTAINERS)
-  return [
-    formatMetric(
-      'onehop_containers',
-      'gauge',
-      'Containers by state.',
-      STATES.map((state) => [{ state }, containers[state]]),
+const formatContainers = ({ containers }: Measured): string[] => [
+  formatMetric(
+    'onehop_containers',
+    'gauge',
+    'Containers by state.',
+    STATES.map((state) => [{ state }, containers.inState[state]]),
+  ),
+  formatMetric(
+    'onehop_container_state',
+    'gauge',
+    '1 for the state that a container is in, 0 for the others.',
+    [...first(containers.all, MOST_CONTAINERS)].flatMap(({ name, state: own }) =>
+      STATES.map((state): Sample => [{ container: name, state }, state === own ? 1 : 0]),
     ),
-    formatMetric(
-      'onehop_container_state',
-      'gauge',
-      '1 for the state that a container is in, 0 for the others.',
-      shown.all.flatMap(({ name, state: own }) =>
-        STATES.map((state): Sample => [{ container: name, state }, state === own ? 1 : 0]),
-      ),
-    ),
-    formatMetric(
-      'onehop_container_packets_total',
-      'counter',
-      'Packets to (in) and from (out) a container.',
-      shown.packets,
-    ),
-    formatMetric('onehop_container_bytes_total', 'counter', 'Bytes of them.', shown.bytes),
-  ]
-}
+  ),
+  ...formatCounted('container', 'Packets to (in) and from (out) a container.', containers, MOST_CONTAINERS),
+]
 
-const formatTable = ({ table }: LiveStatus): string[] => [
+const formatTable = ({ table }: Measured['status']): string[] => [
   formatMetric('onehop_table_entries', 'gauge', 'Sources remembered.', only(table.entries)),
   formatMetric('onehop_table_capacity', 'gauge', 'Sources that can be remembered.', only(table.capacity)),
   formatMetric('onehop_table_probation_total', 'counter', 'Sources put on probation.', only(table.probation)),
@@ -207,7 +209,7 @@ const formatTable = ({ table }: LiveStatus): string[] => [
   ),
 ]
 
-const formatIo = ({ io }: LiveStatus): string[] => [
+const formatIo = ({ io }: Measured['status']): string[] => [
   formatMetric('onehop_queues', 'gauge', 'Packet threads at work.', only(io.queues)),
   formatMetric(
     'onehop_tun_read_errors_total',
@@ -267,7 +269,7 @@ const formatIo = ({ io }: LiveStatus): string[] => [
   ),
 ]
 
-const formatSelfCheck = ({ io: { selfCheck } }: LiveStatus): string[] => [
+const formatSelfCheck = ({ io: { selfCheck } }: Measured['status']): string[] => [
   formatMetric(
     'onehop_self_checked_packets_total',
     'counter',

@@ -36,8 +36,13 @@ export const processorMsOf = (pids: readonly number[]): number =>
     ),
   )
 
-export const residentBytesOf = (pids: readonly number[]): number =>
-  sum(pids.map((pid) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1_024))
+/** Processes of one program have its file's pages in common, which are in memory once. */
+export function residentBytesOf(pids: readonly number[]): number {
+  const statuses = pids.map((pid) => read(`/proc/${pid}/status`))
+  const of = (part: string) =>
+    statuses.map((text) => Number(new RegExp(`^Rss${part}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1_024)
+  return sum(of('Anon')) + sum(of('Shmem')) + Math.max(0, ...of('File'))
+}
 
 function threadsOf(pid: number): readonly string[] {
   try {

@@ -79,8 +79,12 @@ function exampleStatus(services = 1, containers = 1): Status {
 
 const measured = (status: Status): Measured => ({
   status,
-  services: status.services.length,
-  containers: { ready: 0, draining: status.containers.length, down: 0 },
+  services: { count: status.services.length, all: status.services },
+  containers: {
+    count: status.containers.length,
+    all: status.containers,
+    inState: { ready: 0, draining: status.containers.length, down: 0 },
+  },
   latency: exampleLatency(),
 })
 

@@ -86,6 +86,12 @@ Napi::Value sum_fault(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), name_of(check.fault_in(left, result)));
 }
 
+// leave(bytes: Uint8Array) → the number of a file with them, open in the process that confine makes of this one
+Napi::Value leave(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array left = bytes(info[0], "bytes");
+  return Napi::Number::New(info.Env(), guarded(info, [&] { return onehop::leave({left.Data(), left.ByteLength()}); }));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Engine"] = EngineObject::define(env);
   exports["EchoSocket"] = EchoSocketObject::define(env);
@@ -97,6 +103,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["confine"] = Napi::Function::New<confine>(env, "confine");
   exports["tryLock"] = Napi::Function::New<try_lock>(env, "tryLock");
   exports["sumFault"] = Napi::Function::New<sum_fault>(env, "sumFault");
+  exports["leave"] = Napi::Function::New<leave>(env, "leave");
   exports["reasons"] = reasons_by_code(env);
   return exports;
 }

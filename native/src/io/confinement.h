@@ -5,6 +5,8 @@
 // itself: execve(2) gives the new one what the calling thread is left with, and every thread of it starts with that.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,5 +19,8 @@ bool is_confined(const std::vector<int>& capabilities);
 // Gives up all other capabilities and system calls, and runs `arguments` (the first: a program's path) in the
 // place of this process. Returns only by throwing IoFailure.
 [[noreturn]] void confine(const std::vector<int>& capabilities, const std::vector<std::string>& arguments);
+
+// Leaves bytes for the process that confine() makes of this one: the number of a file that is open there, at its beginning.
+int leave(std::span<const uint8_t> bytes);
 
 }  // namespace onehop

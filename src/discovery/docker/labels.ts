@@ -12,8 +12,6 @@ export interface LabelledService {
   readonly containers: readonly Discovered[]
 }
 
-/** The label that makes a container one of ours. */
-export const ADDRESS_LABEL = 'onehop.address'
 const NETWORK_LABEL = 'onehop.network'
 const PREFIX = 'onehop.'
 

@@ -5,6 +5,8 @@ import type { Discovered } from '../source.ts'
 import type { Attachment, EngineNetwork } from './container.ts'
 import type { Watched } from './watch.ts'
 
+/** The label that makes a container one of ours. */
+export const ADDRESS_LABEL = 'onehop.address'
 /** The label by which a container says its weight, whatever lists it. */
 export const WEIGHT_LABEL = 'onehop.weight'
 
