@@ -205,11 +205,15 @@ export class Serving {
     })
   }
 
-  /** Who is local is read anew, unlike when a container's state changes. Clients do not come before the containers. */
+  /**
+   * Who is local is read anew, unlike when a container's state changes. Clients do not come before the containers, and leave none
+   * before the network stands for the next.
+   */
   async adopt(base: Config): Promise<void> {
     this.#discovery.open(base)
     await this.#discovery.heard(FIRST_WORD_MS)
-    const found = this.#discovery.merge(base)
+    const { config: found } = this.#discovery.preview(base)
+    await this.#network.widen(found)
     const sources = await readLocalSources(networkIntent(found))
     this.#bridges = found.interfaces.bridges
     this.#base = base

@@ -34,7 +34,6 @@ export interface Endpoint {
 
 export function networkIntent(config: Config): NetworkIntent {
   const { interfaces, services } = config
-  const endpoints = services.flatMap(serviceEndpoints)
   const whole = services.filter(({ ports }) => ports === 'all')
   return {
     tun: interfaces.tun,
@@ -42,15 +41,31 @@ export function networkIntent(config: Config): NetworkIntent {
     uplinks: interfaces.uplinks,
     publicAddresses: unique(services.flatMap(({ addresses }) => addresses)),
     hairpin: config.hairpin,
-    endpoints: [...new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint])).values()],
+    endpoints: distinct(services.flatMap(serviceEndpoints)),
     wholeContainers: unique(whole.flatMap(containerAddresses)),
     containers: unique(services.flatMap(containerAddresses)),
   }
 }
 
+/** What stands for the containers of both, at the public addresses of the first: those of the second have nobody yet who serves them. */
+export function widened(first: NetworkIntent, second: NetworkIntent): NetworkIntent {
+  const both = <Item>(of: (intent: NetworkIntent) => readonly Item[]) => [...of(first), ...of(second)]
+  return {
+    ...first,
+    bridges: unique(both(({ bridges }) => bridges)),
+    endpoints: distinct(both(({ endpoints }) => endpoints)),
+    wholeContainers: unique(both(({ wholeContainers }) => wholeContainers)),
+    containers: unique(both(({ containers }) => containers)),
+  }
+}
+
+const distinct = (endpoints: readonly Endpoint[]): readonly Endpoint[] => [
+  ...new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint])).values(),
+]
+
 const formatEndpoint = ({ address, protocol, port }: Endpoint): string => `${address}/${protocol}/${port}`
 
-const unique = (addresses: readonly Address[]): readonly Address[] => [...new Set(addresses)]
+const unique = <Item>(items: readonly Item[]): readonly Item[] => [...new Set(items)]
 
 function serviceEndpoints(service: ServiceConfig): Endpoint[] {
   const { ports } = service

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { widened } from './intent.ts'
 import { bringUp, moveContainers, type NetworkIntent, type NetworkOptions, networkIntent } from './network.ts'
 
 export interface StandingListener {
@@ -16,6 +17,8 @@ export class StandingNetwork {
   readonly #listener: StandingListener
   /** What it was made for, and as whom it stands. */
   #config: Config | undefined
+  /** Whose containers it stands for besides. */
+  #next: Config | undefined
   #intent: NetworkIntent | undefined
   #turn: Promise<void> = Promise.resolve()
   #isFollowing = false
@@ -36,13 +39,27 @@ export class StandingNetwork {
 
   /** Makes it stand for `config`; in turn. Throws OnehopError E_NETWORK, with the set-up as it was. */
   async apply(config: Config): Promise<void> {
-    if (this.#options === undefined || config === this.#config) return
-    const intent = networkIntent(config)
+    if (this.#options === undefined || (config === this.#config && this.#next === undefined)) return
+    await this.#make(networkIntent(config), this.#options)
+    this.#config = config
+    this.#next = undefined
+  }
+
+  /**
+   * Makes it stand for the containers of `next` besides, which is served a moment later: whom the one in force serves is served
+   * until then. Nothing to do before the first `apply`. In turn, and throws, as `apply`.
+   */
+  async widen(next: Config): Promise<void> {
+    if (this.#options === undefined || this.#config === undefined) return
+    await this.#make(widened(networkIntent(this.#config), networkIntent(next)), this.#options)
+    this.#next = next
+  }
+
+  async #make(intent: NetworkIntent, options: NetworkOptions): Promise<void> {
     const kept = this.#intent && keepBridges(intent, this.#intent)
     const isMoved = kept !== undefined && (await tryMove(this.#intent!, kept))
-    if (!isMoved) await bringUp(intent, this.#options)
+    if (!isMoved) await bringUp(intent, options)
     this.#intent = isMoved ? kept : intent
-    this.#config = config
   }
 
   /** What stands counts for nothing: the next `apply` reads the host and makes exactly what is wanted. */
@@ -56,7 +73,8 @@ export class StandingNetwork {
    */
   missing(config: Config): ReadonlySet<string> {
     if (this.#config === undefined || config === this.#config) return new Set()
-    const standing = new Set(addressesOf(this.#config).map(({ address }) => address))
+    const made = [this.#config, this.#next].flatMap((one) => one ?? [])
+    const standing = new Set(made.flatMap(addressesOf).map(({ address }) => address))
     const missing = addressesOf(config).filter(({ address }) => !standing.has(address))
     return new Set(missing.map(({ name }) => name))
   }

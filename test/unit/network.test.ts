@@ -7,7 +7,7 @@ import { formatStep } from '../../src/network/apply.ts'
 import { runCommand } from '../../src/network/command.ts'
 import { findConflicts } from '../../src/network/conflicts.ts'
 import type { Host, Link, Route } from '../../src/network/host.ts'
-import { type NetworkIntent, networkIntent } from '../../src/network/intent.ts'
+import { type NetworkIntent, networkIntent, widened } from '../../src/network/intent.ts'
 import type { Journal } from '../../src/network/journal.ts'
 import { numbersOf } from '../../src/network/numbers.ts'
 import { EMPTY_SETUP, standingSetup, wantedSetup } from '../../src/network/setup.ts'
@@ -342,4 +342,15 @@ test('a bridge that nobody needs any more stays until the set-up is made anew; o
   assert.deepEqual(keepBridges(intentOf([WEB], { bridges: ['br1'] }), two), two)
   const other = intentOf([WEB], { bridges: ['br1', 'br2'] })
   assert.equal(keepBridges(other, two), other)
+})
+
+test('what stands for a reload has the containers of both, at the public addresses of the one in force', () => {
+  const other = { ...WEB, addresses: ['203.0.113.77'], containers: [{ name: 'n', address: '10.77.0.77' }] }
+  const [now, next] = [intentOf([WEB], { bridges: ['br0'] }), intentOf([other], { bridges: ['br1'] })]
+  const both = widened(now, next)
+  assert.deepEqual(both.publicAddresses, now.publicAddresses)
+  assert.deepEqual(both.bridges, ['br0', 'br1'])
+  assert.deepEqual(new Set(both.containers), new Set([...now.containers, ...next.containers]))
+  assert.deepEqual(new Set(both.endpoints), new Set([...now.endpoints, ...next.endpoints]))
+  assert.deepEqual(widened(now, now), now)
 })
