@@ -151,13 +151,13 @@ uint32_t tcp_reset(const ParsedPacket& packet) {
   return length;
 }
 
-uint32_t unreachable(const ParsedPacket& packet, Unserved why) {
+uint32_t unreachable(const ParsedPacket& packet, Code drop) {
   const uint8_t type = packet.is_v6 ? icmp::kUnreachable6 : icmp::kUnreachable4;
-  if (why == Unserved::kDenied)
+  if (drop == Code::kDropDenied)
     return icmp_error(packet, type, packet.is_v6 ? icmp::kCodeProhibited6 : icmp::kCodeProhibited4);
   if (packet.protocol == udp::kNumber)
     return icmp_error(packet, type, packet.is_v6 ? icmp::kCodePort6 : icmp::kCodePort4);
-  if (why == Unserved::kNoContainer)
+  if (drop == Code::kDropNoContainer)
     return icmp_error(packet, type, packet.is_v6 ? icmp::kCodeHost6 : icmp::kCodeHost4);
   if (!packet.is_v6) return icmp_error(packet, type, icmp::kCodeProtocol4);
   return icmp_error(packet, icmp::kParameterProblem6, icmp::kCodeNextHeader6, packet.protocol_at);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../packet/offload.h"
+#include "verdict.h"
 
 namespace onehop {
 
@@ -18,12 +19,9 @@ bool is_answerable(const ParsedPacket& packet, const Offload& offload);
 // A reset as RFC 9293 section 3.10.7.1 wants it for a port nobody listens on.
 uint32_t tcp_reset(const ParsedPacket& packet);
 
-// Why nobody serves a packet.
-enum class Unserved : uint8_t { kPortClosed, kNoContainer, kDenied };
-
-// Administratively prohibited for whom the service does not let in (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1). Else
+// What is told in the place of a drop. Administratively prohibited for whom the service does not let in (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1). Else
 // port unreachable; for a protocol without ports host unreachable when a service takes it and has no container, else protocol unreachable over IPv4, over IPv6 a parameter problem that points at the next header
 // nobody takes (RFC 8200 section 4).
-uint32_t unreachable(const ParsedPacket& packet, Unserved why);
+uint32_t unreachable(const ParsedPacket& packet, Code drop);
 
 }  // namespace onehop

@@ -10,7 +10,7 @@ namespace onehop {
 
 struct Decision {
   Code code;
-  const Member* member;  // null: the service has no container that can take the source, or `code` is kDropDenied
+  const Member* member;  // null: `code` is kDropNoContainer or kDropDenied
   Origin origin;
 };
 
@@ -74,7 +74,9 @@ inline Decision decide(const ParsedPacket& packet, const Front& front, const Sna
     is_unpinned = pinned.is_covered;
   }
   if (known != nullptr) return {is_unpinned ? Code::kForwardUnpinned : Code::kForwardKnown, known, found.value.origin};
-  return {is_unpinned ? Code::kForwardUnpinned : Code::kForwardChosen, choose(front, key, lookup.key(), past), Origin::kAssigned};
+  const Member* chosen = choose(front, key, lookup.key(), past);
+  if (chosen == nullptr) return {Code::kDropNoContainer, nullptr, Origin::kAssigned};
+  return {is_unpinned ? Code::kForwardUnpinned : Code::kForwardChosen, chosen, Origin::kAssigned};
 }
 
 }  // namespace onehop

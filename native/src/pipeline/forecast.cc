@@ -76,8 +76,7 @@ uint32_t Forecast::Side::decide(const Front& front, const ParsedPacket& packet, 
   const auto found = table_.lookup(key, Entries::kNoHint, now, front.idle);
   const Past past{table_.entries(), turns_, true, &more_};
   const Decision decision = onehop::decide(packet, front, *lookup_, key, found, past);
-  if (decision.member == nullptr)
-    return judgement(decision.code == Code::kDropDenied ? Code::kAnswerDenied : Code::kAnswerNoContainer, 0);
+  if (decision.member == nullptr) return judgement(answer_of(decision.code), 0);
   const uint32_t container = decision.member->container;
   if (found.place == Place::kEntry && found.value.container != container && !moved_)
     moved_ = Move{found.value.container, container};

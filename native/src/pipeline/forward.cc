@@ -34,22 +34,13 @@ Result answered(Code code, uint32_t length, const ParsedPacket& packet, Offload&
   return leaving(code, Way::kTun, length, packet, packet.source);
 }
 
-struct Rejection {
-  Code answer, drop;
-  Unserved why;
-};
-constexpr Rejection kPortClosed{Code::kAnswerPortClosed, Code::kDropPortClosed, Unserved::kPortClosed};
-constexpr Rejection kNoContainer{Code::kAnswerNoContainer, Code::kDropNoContainer, Unserved::kNoContainer};
-constexpr Rejection kDenied{Code::kAnswerDenied, Code::kDropDenied, Unserved::kDenied};
-
 // A reset for TCP, an ICMP error for the rest.
-Result reject(const ParsedPacket& packet, const Rejection& rejection, Offload& offload,
-              const PipelineState& state) {
-  if (!is_answerable(packet, offload)) return dropped(rejection.drop, packet, packet.source);
+Result reject(const ParsedPacket& packet, Code drop, Offload& offload, const PipelineState& state) {
+  if (!is_answerable(packet, offload)) return dropped(drop, packet, packet.source);
   state.refused.keep(packet.bytes, offload.needs_checksum);
-  if (packet.protocol == tcp::kNumber) return answered(rejection.answer, tcp_reset(packet), packet, offload);
+  if (packet.protocol == tcp::kNumber) return answered(answer_of(drop), tcp_reset(packet), packet, offload);
   if (!state.errors.take(state.now)) return dropped(Code::kDropAnswerLimit, packet, packet.source);
-  return answered(rejection.answer, unreachable(packet, rejection.why), packet, offload);
+  return answered(answer_of(drop), unreachable(packet, drop), packet, offload);
 }
 
 // A public address, but no service on that port.
@@ -61,16 +52,16 @@ Result without_service(const ParsedPacket& packet, Offload& offload, const Pipel
     return answered(Code::kAnswerEcho, echo_reply(packet, is_partial(packet, offload)), packet, offload);
   if (is_icmp(packet)) return drop(Code::kDropUnsupported);
   return state.lookup.is_dropping_unserved() ? drop(Code::kDropPortClosed)
-                                                      : reject(packet, kPortClosed, offload, state);
+                                           : reject(packet, Code::kDropPortClosed, offload, state);
 }
 
 // There is a service, but no container for this source.
-Result without_container(const ParsedPacket& packet, const Front& front, bool is_denied, Offload& offload,
+Result without_container(const ParsedPacket& packet, const Front& front, Code drop, Offload& offload,
                          const PipelineState& state) {
-  const Rejection& rejection = is_denied ? kDenied : kNoContainer;
-  const bool is_dropping = is_denied ? front.service->admission.is_dropping : front.service->is_dropping_when_empty;
-  Result result = is_dropping ? dropped(rejection.drop, packet, packet.source)
-                              : reject(packet, rejection, offload, state);
+  const Service& service = *front.service;
+  const bool is_dropping =
+      drop == Code::kDropDenied ? service.admission.is_dropping : service.is_dropping_when_empty;
+  Result result = is_dropping ? dropped(drop, packet, packet.source) : reject(packet, drop, offload, state);
   result.service = front.service_id;
   return result;
 }
@@ -97,8 +88,7 @@ Result forward(const ParsedPacket& packet, const Front* front, uint64_t hint, Of
   const SourceKey key = source_key(*front, packet.source);
   const DistributionTable::Found found = state.table.lookup(key, hint, state.now, front->idle);
   const Decision decision = decide(packet, *front, state.lookup, key, found, {state.table.entries(), state.turns, true});
-  if (decision.member == nullptr)
-    return without_container(packet, *front, decision.code == Code::kDropDenied, offload, state);
+  if (decision.member == nullptr) return without_container(packet, *front, decision.code, offload, state);
 
   const Member& member = *decision.member;
   state.table.remember(key, found, member.container, decision.origin, packet, front->quota, state.now,

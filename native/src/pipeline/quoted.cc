@@ -59,7 +59,7 @@ Result forward_quoted(const ParsedPacket& packet, bool is_partial, const Pipelin
   const Decision decision = decide(request, *front, state.lookup, key, lookup_source(key, *front, state),
                                    {state.table.entries(), state.turns, false});
   if (decision.member == nullptr) {
-    Result result = drop(decision.code == Code::kDropDenied ? Code::kDropDenied : Code::kDropNoContainer);
+    Result result = drop(decision.code);
     result.service = front->service_id;
     return result;
   }

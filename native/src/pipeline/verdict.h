@@ -56,6 +56,16 @@ constexpr bool is_refusal(Code code) {
   return is_drop(code) || (code >= Code::kAnswerPortClosed && code <= Code::kAnswerDenied);
 }
 
+// What a client is told of a drop for which a reset or an ICMP error may be sent instead.
+constexpr Code answer_of(Code drop) {
+  switch (drop) {
+    case Code::kDropPortClosed: return Code::kAnswerPortClosed;
+    case Code::kDropNoContainer: return Code::kAnswerNoContainer;
+    case Code::kDropDenied: return Code::kAnswerDenied;
+    default: return drop;
+  }
+}
+
 constexpr bool is_pass(Code code) { return code >= Code::kPassNotOurs && code <= Code::kPassUnknownFlow; }
 
 struct VerdictReason {
