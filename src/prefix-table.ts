@@ -48,10 +48,10 @@ export class PrefixTable {
 
   /** In the same order, too. */
   isSameAs(other: PrefixTable): boolean {
-    return ([4, 6] as const).every((family) => {
-      const [own, others] = [this.rows(family), other.rows(family)]
-      return own.length === others.length && own.every((byte, i) => byte === others[i])
-    })
+    return (
+      this === other ||
+      ([4, 16] as const).every((width) => this.#families[width].isSameAs(other.#families[width]))
+    )
   }
 
   rows(family: 4 | 6): Uint8Array {
@@ -117,6 +117,13 @@ class Rows {
       const [length, low, high] = [this.#bytes[end]!, this.#bytes[end + 1]!, this.#bytes[end + 2]!]
       yield { prefix: this.#bytes.subarray(at, end), length, number: low | (high << 8) }
     }
+  }
+
+  isSameAs(other: Rows): boolean {
+    if (this.count !== other.count) return false
+    for (let at = 0; at < this.count * this.#rowBytes; at++)
+      if (this.#bytes[at] !== other.#bytes[at]) return false
+    return true
   }
 
   written(): Uint8Array {

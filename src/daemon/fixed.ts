@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { isSame } from '../config/same.ts'
 import { OnehopError } from '../errors.ts'
 
 /** What was opened at the start with the old values stays as it is until a restart. */
@@ -15,7 +16,7 @@ export function refuseFixed(current: Config, next: Config): void {
   })
   const before = Object.entries(fixed(current))
   const after = Object.values(fixed(next))
-  const changed = before.filter(([, value], i) => JSON.stringify(value) !== JSON.stringify(after[i]))
+  const changed = before.filter(([, value], i) => !isSame(value, after[i]))
   if (changed.length === 0) return
   const names = changed.map(([name]) => name).join(', ')
   throw new OnehopError('E_CONFIG', `${names} changed; expected as at the start (a restart takes new values)`)

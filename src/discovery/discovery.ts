@@ -1,5 +1,6 @@
 import type { Address } from '../address.ts'
 import type { Config, ServiceConfig } from '../config/config.ts'
+import { isSame } from '../config/same.ts'
 import type { SourceConfig } from '../config/sources.ts'
 import { type State, worst } from '../containers/conditions.ts'
 import type { Standing } from '../containers/container-list.ts'
@@ -95,7 +96,7 @@ export class Discovery {
     const { config: merged, states } = this.#merged(config)
     const services = merged.services.map((service) => {
       const earlier = this.#services.get(service.name)
-      return earlier !== undefined && isSameService(earlier, service) ? earlier : service
+      return earlier !== undefined && isSame(earlier, service) ? earlier : service
     })
     const labels =
       config.docker === undefined || this.#labels.has(config.docker.socket) ? [] : ['docker labels']
@@ -111,8 +112,7 @@ export class Discovery {
     this.#services = new Map(
       services.map((service) => {
         const earlier = before.get(service.name)
-        const isSame = earlier !== undefined && isSameService(earlier, service)
-        return [service.name, isSame ? earlier : service]
+        return [service.name, earlier !== undefined && isSame(earlier, service) ? earlier : service]
       }),
     )
     return [...this.#services.values()]
@@ -206,12 +206,6 @@ export class Discovery {
     if (knownMs !== undefined) this.#listener.onChange(knownMs)
   }
 }
-
-const isSameService = (a: ServiceConfig, b: ServiceConfig): boolean =>
-  a === b ||
-  (a.pinFile?.table === b.pinFile?.table &&
-    a.sources?.table === b.sources?.table &&
-    JSON.stringify(a) === JSON.stringify(b))
 
 const countItems = (items: readonly unknown[]): number => items.length
 

@@ -1,4 +1,5 @@
 import type { Config, ServiceConfig } from '../config/config.ts'
+import { isSame } from '../config/same.ts'
 import type { Conditions } from '../containers/conditions.ts'
 import { type ContainerEvent, type EventBody, MOST_NAMES } from './event.ts'
 
@@ -31,15 +32,19 @@ const byName = (services: readonly ServiceConfig[]): ByName =>
 const differing = (services: ByName, others: ByName): readonly ServiceConfig[] =>
   [...services.values()].filter((service) => others.get(service.name) !== service)
 
-/** Containers are told apart from the rest: they come and go on their own. A million pins are not compared. */
+/** As the config calls them. Containers are told apart from the rest: they come and go on their own. */
 function changedSettings(before: ServiceConfig, after: ServiceConfig): readonly string[] {
-  if (before === after) return []
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof ServiceConfig>
-  return [...keys].filter((key) => {
-    if (key === 'containers') return false
-    if (key === 'pinFile') return before.pinFile?.table !== after.pinFile?.table
-    return JSON.stringify(before[key]) !== JSON.stringify(after[key])
-  })
+  const keys = Object.keys({ ...before, ...after }) as (keyof ServiceConfig)[]
+  return keys
+    .filter((key) => key !== 'containers' && !isSame(before[key], after[key]))
+    .map((key) => WRITTEN[key] ?? key)
+}
+
+/** Settings that a config calls otherwise than we do. */
+const WRITTEN: Readonly<Partial<Record<keyof ServiceConfig, string>>> = {
+  pinFile: 'pinsFrom',
+  slowStartMs: 'slowStart',
+  source: 'containers',
 }
 
 function containerChanges(

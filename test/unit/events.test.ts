@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import test, { afterEach, beforeEach, describe } from 'node:test'
 import type { Api } from '../../src/api/api.ts'
 import { formatEvent } from '../../src/cli/events/text.ts'
-import { parseConfig } from '../../src/config/load.ts'
+import { loadConfig, parseConfig } from '../../src/config/load.ts'
 import type { Conditions } from '../../src/containers/conditions.ts'
 import { EventBus, MOST_A_SECOND, MOST_KEPT } from '../../src/events/bus.ts'
 import { conditionChanges, configChanges } from '../../src/events/config-changes.ts'
@@ -143,6 +143,33 @@ test('between two configs services and containers come, go and change', () => {
     { type: 'container', change: 'removed', container: 'a', services: ['shop'] },
     { type: 'container', change: 'removed', container: 'b', services: ['shop'] },
   ])
+})
+
+test('lists of prefixes are settings like others, be they written in the config or in files of its own', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onehop-events-'))
+  const load = (service: string, files: Record<string, string> = {}) => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+    writeFileSync(
+      join(folder, 'c.yaml'),
+      `version: 1\ninterfaces: {bridges: [br0]}\nservices:\n${WEB.replace(/}$/, `, ${service}}`)}`,
+    )
+    return loadConfig(join(folder, 'c.yaml'))
+  }
+  const told = (...[before, after]: [ReturnType<typeof load>, ReturnType<typeof load>]) =>
+    configChanges(before, after).flatMap((event) => (event.type === 'service' ? event.settings : event.type))
+  try {
+    assert.deepEqual(told(load('sources: {deny: [10.0.0.0/8]}'), load('sources: {deny: [10.0.0.0/9]}')), [
+      'sources',
+    ])
+    const written = 'pinsFrom: p.txt, sources: {denyFrom: d.txt}'
+    const first = load(written, { 'p.txt': '192.0.2.0/24,a\n', 'd.txt': '10.0.0.0/8\n' })
+    assert.deepEqual(told(first, load(written)), [])
+    assert.deepEqual(told(first, load(written, { 'p.txt': '192.0.2.0/25,a\n' })), ['pinsFrom'])
+    const second = load(written)
+    assert.deepEqual(told(second, load(written, { 'd.txt': '10.0.0.0/8\n2001:db8::/32\n' })), ['sources'])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('a container that turns says from what, by whose word and why', () => {
