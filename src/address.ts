@@ -10,6 +10,15 @@ export const isAddress4 = (address: Address): boolean => address.length === 8
 /** Bits of the address's family: 32 or 128. */
 export const addressBits = (address: Address): number => address.length * 4
 
+/** How many bits of a source count, by its family. */
+export interface PrefixLengths {
+  readonly prefix4: number
+  readonly prefix6: number
+}
+
+export const lengthOf = (address: Address, { prefix4, prefix6 }: PrefixLengths): number =>
+  isAddress4(address) ? prefix4 : prefix6
+
 /** The address with every bit after `length` cleared. */
 export function maskAddress(address: Address, length: number): Address {
   if (length >= addressBits(address)) return address
@@ -59,6 +68,12 @@ export function formatAddress(address: Address): string {
 }
 
 export const formatPrefix = ({ address, length }: Prefix): string => `${formatAddress(address)}/${length}`
+
+/** What stands for an address of which so many bits count: `198.51.100.0/24`, the address alone where all of them do. */
+export const formatSource = (address: Address, length = addressBits(address)): string =>
+  length < addressBits(address)
+    ? formatPrefix({ address: maskAddress(address, length), length })
+    : formatAddress(address)
 
 function formatAddress4(address: string): string {
   return [0, 2, 4, 6].map((at) => Number.parseInt(address.slice(at, at + 2), 16)).join('.')

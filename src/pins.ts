@@ -1,7 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { formatAddress } from './address.ts'
+import { formatSource } from './address.ts'
 import { parsePrefix } from './config/address.ts'
 import type { Config, PinConfig, ServiceConfig } from './config/config.ts'
 import { difference } from './difference.ts'
@@ -155,8 +155,7 @@ export function serviceOf(config: Config, name: string) {
   return service
 }
 
-const textOf = ({ address, length }: PinConfig['source']): string =>
-  length === address.length * 4 ? formatAddress(address) : `${formatAddress(address)}/${length}`
+const textOf = ({ address, length }: PinConfig['source']): string => formatSource(address, length)
 
 function canonical(text: string): string {
   const prefix = parsePrefix(text)

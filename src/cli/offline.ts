@@ -1,4 +1,4 @@
-import { type Address, addressBits, formatAddress, isAddress4 } from '../address.ts'
+import { formatSource, lengthOf } from '../address.ts'
 import { compileSnapshot } from '../compile.ts'
 import type { Config, ServiceConfig } from '../config/config.ts'
 import type { Engine, Outcome, TableSizes } from '../dataplane/dataplane.ts'
@@ -54,18 +54,12 @@ function nameOutcome(
   const container = identities.containerName(outcome.container)
   const isByTable = verdict === 'forward' || verdict === 'reply'
   const affinity = isByTable && service !== undefined ? services.get(service)?.affinity : undefined
+  const { source } = outcome
   return {
     verdict,
     reason,
     ...(service === undefined ? {} : { service }),
     ...(container === undefined ? {} : { container }),
-    ...(outcome.source === undefined ? {} : { source: formatSource(outcome.source, affinity) }),
+    ...(source === undefined ? {} : { source: formatSource(source, affinity && lengthOf(source, affinity)) }),
   }
-}
-
-/** A source that stands for a whole prefix shows its length. */
-function formatSource(source: Address, affinity: ServiceConfig['affinity'] | undefined): string {
-  const length = isAddress4(source) ? affinity?.prefix4 : affinity?.prefix6
-  const isPrefix = length !== undefined && length < addressBits(source)
-  return isPrefix ? `${formatAddress(source)}/${length}` : formatAddress(source)
 }

@@ -1,4 +1,4 @@
-import type { Address, Prefix } from '../address.ts'
+import type { Address, Prefix, PrefixLengths } from '../address.ts'
 import type { PrefixTable } from '../prefix-table.ts'
 import type { SourceConfig } from './sources.ts'
 
@@ -172,12 +172,10 @@ export type HealthQuestion =
     }
   | { readonly type: 'icmp' }
 
-export interface AffinityConfig {
+export interface AffinityConfig extends PrefixLengths {
   readonly scope: 'service' | 'group' | 'address'
   /** The group's name when scope is `group`. */
   readonly group: string | undefined
-  readonly prefix4: number
-  readonly prefix6: number
   readonly idleSeconds: number
 }
 

@@ -1,4 +1,4 @@
-import { type Address, isAddress4, maskAddress } from '../address.ts'
+import { type Address, lengthOf, maskAddress } from '../address.ts'
 import {
   changeOf,
   containerOf,
@@ -161,7 +161,7 @@ export class History {
 
   /** Another prefix length makes other entries. */
   #place(scope: LoggedScope): void {
-    const source = maskAddress(this.#source, isAddress4(this.#source) ? scope.prefix4 : scope.prefix6)
+    const source = maskAddress(this.#source, lengthOf(this.#source, scope))
     const known = this.#places.get(scope.name)
     if (known?.source === source) return
     const key = makeRows(1)

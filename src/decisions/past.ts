@@ -1,9 +1,9 @@
-import { type Address, addressBits, formatAddress, isAddress4 } from '../address.ts'
+import { type Address, formatAddress, formatSource, lengthOf } from '../address.ts'
 import { formatScope } from '../scope.ts'
 import type { TableChange } from '../table/rows.ts'
 import type { Origin } from '../table/table.ts'
 import type { History, Past, Step } from './history.ts'
-import type { LoggedScope, LoggedState } from './record.ts'
+import type { LoggedState } from './record.ts'
 
 /** Who served a client at a moment that is past, and why. Times in ISO 8601. */
 export interface PastExplanation {
@@ -92,7 +92,7 @@ export function explainPast(
     scopes: pasts.map((past) => ({
       scope: formatScope(past.scope.name),
       services: past.scope.services.slice(0, MOST_SERVICES),
-      source: formatMasked(past.source, past.scope),
+      source: formatSource(past.source, lengthOf(past.source, past.scope)),
       ...(isBefore ? UNLOGGED : explainScope(past, atMs, history, tableNow)),
     })),
   }
@@ -156,11 +156,6 @@ function containerAs(container: string, stood: LoggedState | 'gone'): PastContai
     ...(why === undefined ? {} : { why }),
     ...(since === undefined ? {} : { since: iso(since) }),
   }
-}
-
-function formatMasked(source: Address, { prefix4, prefix6 }: LoggedScope): string {
-  const length = isAddress4(source) ? prefix4 : prefix6
-  return length < addressBits(source) ? `${formatAddress(source)}/${length}` : formatAddress(source)
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString()

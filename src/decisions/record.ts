@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { constants, deflateRaw, inflateRaw } from 'node:zlib'
+import type { PrefixLengths } from '../address.ts'
 import type { State } from '../containers/conditions.ts'
 import { decodeRecord, encodeRecord, isUnreadable, type Names, type TableRecord } from '../table/record.ts'
 import type { Rows } from '../table/rows.ts'
@@ -40,11 +41,9 @@ export interface LoggedState {
   readonly since?: number
 }
 
-export interface LoggedScope {
+export interface LoggedScope extends PrefixLengths {
   readonly name: string
   readonly services: readonly string[]
-  readonly prefix4: number
-  readonly prefix6: number
 }
 
 export interface Logged {

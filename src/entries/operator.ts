@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises'
-import { type Address, formatAddress, isAddress4, maskAddress } from '../address.ts'
+import { type Address, formatAddress, lengthOf, maskAddress, type PrefixLengths } from '../address.ts'
 import { parseAddress } from '../config/address.ts'
 import type { Config, PinConfig, PinFile, ServiceConfig } from '../config/config.ts'
 import { OnehopError } from '../errors.ts'
@@ -55,14 +55,11 @@ export interface SourceText {
   readonly pins: readonly (OperatorPin & { readonly by: 'config' | 'operator' })[]
 }
 
-/** What entries of a scope may say. */
-export interface ScopeText {
+/** What entries of a scope may say. Of a source counts the most that does in one of its services. */
+export interface ScopeText extends PrefixLengths {
   readonly scope: string
   readonly name: string
   readonly containers: readonly string[]
-  /** How much of a source counts: the most of its services. */
-  readonly prefix4: number
-  readonly prefix6: number
 }
 
 /** As many as cost the event loop some milliseconds: it has health checks to see to. */
@@ -93,8 +90,7 @@ export class TableOperator {
     const { services } = this.#options.config()
     const keys = new Map(
       services.flatMap((service) => {
-        const { prefix4, prefix6 } = service.affinity
-        const source = maskAddress(address, isAddress4(address) ? prefix4 : prefix6)
+        const source = maskAddress(address, lengthOf(address, service.affinity))
         return [...scopeNames(service)].map((scope) => [`${scope}/${source}`, { scope, source }] as const)
       }),
     )

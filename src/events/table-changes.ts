@@ -1,4 +1,4 @@
-import { type Address, addressBits, formatAddress, isAddress4 } from '../address.ts'
+import { formatSource, lengthOf, type PrefixLengths } from '../address.ts'
 import type { Config } from '../config/config.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import { formatScope, scopeNames } from '../scope.ts'
@@ -19,30 +19,22 @@ export function tellChange(rows: Rows, row: number, scopes: ScopeIndex, identiti
   const scope = scopes.get(scopeOf(rows, row))
   const gone = isGone(rows, row)
   const former = identities.containerName(formerOf(rows, row))
+  const source = sourceOf(rows, row)
   const container = gone ? undefined : identities.containerName(containerOf(rows, row))
   return {
     type: 'table',
     change: changeOf(rows, row),
     scope: formatScope(identities.scopeName(scopeOf(rows, row)) ?? ''),
     services: scope?.services.slice(0, MOST_NAMES) ?? [],
-    source: formatSource(sourceOf(rows, row), scope),
+    source: formatSource(source, scope && lengthOf(source, scope)),
     ...(container === undefined ? {} : { container, origin: originOf(rows, row) }),
     ...(former === undefined || former === container ? {} : { from: former }),
   }
 }
 
-export function formatSource(source: Address, scope: ScopePlace | undefined): string {
-  const length = isAddress4(source) ? scope?.prefix4 : scope?.prefix6
-  return length === undefined || length >= addressBits(source)
-    ? formatAddress(source)
-    : `${formatAddress(source)}/${length}`
-}
-
 /** Who shares the entries of a scope, and how much of a source counts there. */
-export interface ScopePlace {
+export interface ScopePlace extends PrefixLengths {
   readonly services: readonly string[]
-  readonly prefix4: number
-  readonly prefix6: number
 }
 
 export type ScopeIndex = ReadonlyMap<number, ScopePlace>

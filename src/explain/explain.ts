@@ -1,4 +1,4 @@
-import { type Address, addressBits, formatAddress, isAddress4 } from '../address.ts'
+import { type Address, formatAddress, formatSource, isAddress4, lengthOf } from '../address.ts'
 import type { Protocol } from '../config/config.ts'
 import { OnehopError } from '../errors.ts'
 import { TCP } from '../packet/tcp.ts'
@@ -124,7 +124,7 @@ function explainService(
     ways: ways.map(({ front }) => formatEnd(front)),
     knownAs: {
       scope: formatScope(identities.scopeName(key.scope) ?? ''),
-      source: formatSource(key.source, way),
+      source: formatSource(key.source, lengthOf(key.source, way.service)),
     },
     decision: {
       reason: decision.reason,
@@ -145,11 +145,6 @@ const leaderOf = ({ reason }: Decision, { rows }: Evidence): Leader =>
   reason === 'denied' ? 'denied' : reason === 'pinned' ? 'pin' : rows.length === 0 ? 'entry' : 'algorithm'
 
 /** A source as an entry knows it: with its length where that stands for more than one address. */
-export const formatSource = (source: Address, { service: { prefix4, prefix6 } }: Way): string => {
-  const length = isAddress4(source) ? prefix4 : prefix6
-  return length < addressBits(source) ? `${formatAddress(source)}/${length}` : formatAddress(source)
-}
-
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = { [TCP.protocol]: 'tcp', [UDP.protocol]: 'udp' }
 
 const formatEnd = ({ address, port, protocol }: Front): string =>

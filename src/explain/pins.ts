@@ -1,4 +1,4 @@
-import { type Address, addressBits, formatAddress, maskAddress } from '../address.ts'
+import { type Address, formatSource } from '../address.ts'
 import type { ServiceConfig } from '../config/config.ts'
 import type { Evidence } from '../pipeline/evidence.ts'
 import type { SnapshotService } from '../pipeline/snapshot.ts'
@@ -13,7 +13,7 @@ export function explainAdmission(
 ): AdmissionExplanation | undefined {
   if (admission === undefined) return undefined
   for (const { length, number } of admission.table.covering(source))
-    return { prefix: formatMasked(source, length), isAllowed: number === ALLOWED }
+    return { prefix: formatSource(source, length), isAllowed: number === ALLOWED }
   return { isAllowed: admission.isOpen }
 }
 
@@ -26,7 +26,7 @@ export function explainPins(
   { identities, isOperatorPin }: Situation,
 ): readonly PinExplanation[] {
   return [...service.pins.table.covering(source)].map(({ length, number }, i) => {
-    const text = formatMasked(source, length)
+    const text = formatSource(source, length)
     const seen = looked[i]
     return {
       source: text,
@@ -38,10 +38,4 @@ export function explainPins(
 }
 
 const isWritten = (text: string, { pins }: ServiceConfig): boolean =>
-  pins.some(({ source: { address, length } }) => formatMasked(address, length) === text)
-
-/** `198.51.100.0/24`; an address alone for its whole length. */
-const formatMasked = (address: Address, length: number): string =>
-  length === addressBits(address)
-    ? formatAddress(address)
-    : `${formatAddress(maskAddress(address, length))}/${length}`
+  pins.some(({ source: { address, length } }) => formatSource(address, length) === text)

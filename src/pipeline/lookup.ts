@@ -1,4 +1,4 @@
-import { type Address, isAddress4, maskAddress } from '../address.ts'
+import { type Address, isAddress4, lengthOf, maskAddress } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
 import { TCP } from '../packet/tcp.ts'
 import { UDP } from '../packet/udp.ts'
@@ -181,6 +181,5 @@ export const addressOf = (container: SnapshotContainer, like: Address): Address 
 
 /** What a client is remembered by at a way in. */
 export function sourceKey({ service, front }: Way, client: Address): SourceKey {
-  const prefix = isAddress4(client) ? service.prefix4 : service.prefix6
-  return { scope: front.scope, source: maskAddress(client, prefix) }
+  return { scope: front.scope, source: maskAddress(client, lengthOf(client, service)) }
 }

@@ -1,4 +1,4 @@
-import type { Address, Prefix } from '../address.ts'
+import type { Address, Prefix, PrefixLengths } from '../address.ts'
 import type { PrefixTable } from '../prefix-table.ts'
 
 /**
@@ -39,14 +39,12 @@ export type ContainerState = 'ready' | 'draining' | 'down'
 export const ALGORITHMS = ['maglev', 'weighted-round-robin', 'least-sources', 'random-two'] as const
 export type Algorithm = (typeof ALGORITHMS)[number]
 
-export interface SnapshotService {
+export interface SnapshotService extends PrefixLengths {
   readonly id: number
   readonly name: string
   readonly algorithm: Algorithm
   /** 32 bits of a hash of the name. */
   readonly seed: number
-  readonly prefix4: number
-  readonly prefix6: number
   readonly empty: 'reject' | 'drop'
   readonly replies: Replies
   readonly members: readonly Member[]

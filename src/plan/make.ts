@@ -1,7 +1,7 @@
+import { formatSource, lengthOf } from '../address.ts'
 import type { Config } from '../config/config.ts'
 import type { Engine } from '../dataplane/dataplane.ts'
 import type { TableClock } from '../entries/translate.ts'
-import { formatSource } from '../explain/explain.ts'
 import { isoTime } from '../explain/situation.ts'
 import type { Identities } from '../pipeline/identities.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
@@ -72,7 +72,7 @@ function planOf(parts: PlanParts, tally: Tally): Plan {
     containers: containers.slice(0, MOST_LISTED),
     movers: movers.list.map(
       (mover): Mover => ({
-        source: formatSource(mover.source, mover.pair.before),
+        source: formatSource(mover.source, lengthOf(mover.source, mover.pair.before.service)),
         ...placeOf(mover, identities),
         seen: isoTime(zeroMs + mover.seenSeconds * 1000),
         packets: mover.packets,

@@ -1,4 +1,4 @@
-import { type Address, addressBits, isAddress4, maskAddress } from '../../address.ts'
+import { type Address, addressBits, lengthOf, maskAddress } from '../../address.ts'
 import { parseAddress } from '../../config/address.ts'
 import { quoteValue } from '../../config/issue.ts'
 import type { ScopeText } from '../../entries/operator.ts'
@@ -128,13 +128,13 @@ function readJson(line: string): Values | string {
 
 type Source = { readonly address: Address; readonly fault?: undefined } | { readonly fault: string }
 
-function readSource(value: unknown, { scope, prefix4, prefix6 }: ScopeText): Source {
+function readSource(value: unknown, scope: ScopeText): Source {
   const address = typeof value === 'string' ? (parseQuickly(value) ?? parseAddress(value)) : undefined
   if (address === undefined) return { fault: `source ${quoteValue(value)}; expected an IPv4 or IPv6 address` }
-  const prefix = isAddress4(address) ? prefix4 : prefix6
+  const prefix = lengthOf(address, scope)
   if (prefix === addressBits(address) || maskAddress(address, prefix) === address) return { address }
   return {
-    fault: `source ${quoteValue(value)}; expected no bits after the first ${prefix}, which is what counts in ${scope}`,
+    fault: `source ${quoteValue(value)}; expected no bits after the first ${prefix}, which is what counts in ${scope.scope}`,
   }
 }
 
