@@ -36,6 +36,11 @@ export class Places {
     return this.#containers.has(container)
   }
 
+  /** Names of all containers. */
+  get containerNames(): Iterable<string> {
+    return this.#containers.keys()
+  }
+
   /** How many containers there are, each once. */
   get containers(): number {
     return this.#containers.size

@@ -1,4 +1,5 @@
 import type { Config, ServiceConfig } from '../config/config.ts'
+import { Places } from '../config/places.ts'
 import { isSame } from '../config/same.ts'
 import type { Conditions } from '../containers/conditions.ts'
 import { type ContainerEvent, type EventBody, MOST_NAMES } from './event.ts'
@@ -54,8 +55,9 @@ function containerChanges(
   const old = placesOf(before)
   const now = placesOf(after)
   const without = (places: Places, others: Places, change: ContainerEvent['change']) =>
-    [...places].flatMap(([container, names]): ContainerEvent[] => {
-      const services = [...names].filter((name) => others.get(container)?.has(name) !== true)
+    [...places.containerNames].flatMap((container): ContainerEvent[] => {
+      const there = new Set(others.servicesOf(container))
+      const services = [...places.servicesOf(container)].filter((name) => !there.has(name))
       return services.length === 0
         ? []
         : [{ type: 'container', change, container, services: services.slice(0, MOST_NAMES) }]
@@ -63,17 +65,9 @@ function containerChanges(
   return [...without(old, now, 'removed'), ...without(now, old, 'added')]
 }
 
-type Places = ReadonlyMap<string, ReadonlySet<string>>
-
-/** The services of each container. */
 function placesOf(services: readonly ServiceConfig[]): Places {
-  const places = new Map<string, Set<string>>()
-  for (const service of services)
-    for (const { name } of service.containers) {
-      const own = places.get(name)
-      if (own === undefined) places.set(name, new Set([service.name]))
-      else own.add(service.name)
-    }
+  const places = new Places()
+  places.follow(services)
   return places
 }
 
