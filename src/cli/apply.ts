@@ -26,15 +26,11 @@ next reload or restart reads the daemon's own one again. Files that the config n
 <new-file>. Exits with 1, and nothing is changed, when more clients would move than --max-moved.`
 
 export function addApplyCommand(program: Command, context: CliContext): void {
-  addPlanOptions(
-    addDaemonOptions(
-      program
-        .command('apply')
-        .description('put another config in force on the running daemon, unless too many clients would move')
-        .argument('<new-file>', 'the config to apply'),
-    ),
-  )
-    .option('--max-moved <limit>', 'how many known clients may move: 100, or 5% of them')
+  const command = program
+    .command('apply')
+    .description('put another config in force on the running daemon, unless too many clients would move')
+    .argument('<new-file>', 'the config to apply')
+  addPlanOptions(addDaemonOptions(command))
     .addHelpText('after', EXAMPLES)
     .action(async (file: string, options: Options) => {
       const limit = readLimit(options.maxMoved)

@@ -14,13 +14,12 @@ import { readMoment } from './explain/moment.ts'
 import { offlineSituation } from './explain/offline.ts'
 import { formatPast } from './explain/past-text.ts'
 import { formatExplanation } from './explain/text.ts'
+import { addFileOptions, type FileOptions, requireBoth } from './file-options.ts'
 
-interface ExplainOptions extends DaemonOptions {
+interface ExplainOptions extends DaemonOptions, FileOptions {
   readonly service?: string
   readonly port?: string
   readonly json?: true
-  readonly config?: string
-  readonly table?: string
   readonly at?: string
   readonly store?: string
 }
@@ -42,16 +41,13 @@ With --at it says who served the client then, from the log of decisions: which c
 and how the container stood. With --store no daemon is asked: the log lies beside the store, in <store>.decisions.`
 
 export function addExplainCommand(program: Command, context: CliContext): void {
-  addDaemonOptions(
-    program
-      .command('explain')
-      .description('say why a client goes where it goes')
-      .argument('<source>', "the client's address"),
-  )
+  const command = program
+    .command('explain')
+    .description('say why a client goes where it goes')
+    .argument('<source>', "the client's address")
+  addFileOptions(addDaemonOptions(command))
     .option('--service <name>', 'in this service only')
     .option('--port <port>', 'at this port only: 80, 80/tcp or 53/udp')
-    .option('-c, --config <file>', 'from a config file instead of a running daemon')
-    .option('--table <file>', 'with --config: the table, as it was exported')
     .option('--at <time>', 'who served it then: 14:03, 14:03:05, -15m, 2026-11-25T14:03:05Z')
     .option('--store <path>', "with --at: from the log beside this store, instead of a running daemon's")
     .option('--json', 'as JSON')
@@ -73,8 +69,7 @@ export function addExplainCommand(program: Command, context: CliContext): void {
 async function ask(source: string, options: ExplainOptions, context: CliContext): Promise<Explanation> {
   const { service, config, table } = options
   const port = readPort(options.port)
-  if (config === undefined && table !== undefined)
-    throw new OnehopError('E_USAGE', `--table ${table} without --config; expected both, or a daemon`)
+  requireBoth(options)
   if (config === undefined)
     return (await askDaemon(options, '/v1/explain', { source, service, ...port })) as Explanation
   return explain(

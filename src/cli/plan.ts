@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import type { Plan } from '../plan/plan.ts'
 import { addDaemonOptions, askDaemon, type DaemonOptions } from './ask.ts'
 import type { CliContext } from './context.ts'
-import { type FileOptions, offlinePlan, requireBoth } from './plan/offline.ts'
+import { addFileOptions, type FileOptions, requireBoth } from './file-options.ts'
+import { offlinePlan } from './plan/offline.ts'
 import {
   addPlanOptions,
   bodyOf,
@@ -26,17 +27,11 @@ asked for as the prefix's first address. With --config no daemon is asked, and a
 --table is what onehop table export has written. Exits with 1 when more clients would move than --max-moved.`
 
 export function addPlanCommand(program: Command, context: CliContext): void {
-  addPlanOptions(
-    addDaemonOptions(
-      program
-        .command('plan')
-        .description('say what another config would change, and which clients would move')
-        .argument('<new-file>', 'the config that would be applied'),
-    )
-      .option('-c, --config <file>', 'compared with this config file instead of a running daemon')
-      .option('--table <file>', 'with --config: the table, as it was exported'),
-  )
-    .option('--max-moved <limit>', 'how many known clients may move: 100, or 5% of them')
+  const command = program
+    .command('plan')
+    .description('say what another config would change, and which clients would move')
+    .argument('<new-file>', 'the config that would be applied')
+  addPlanOptions(addFileOptions(addDaemonOptions(command)))
     .addHelpText('after', EXAMPLES)
     .action(async (file: string, options: Options) => {
       const limit = readLimit(options.maxMoved)

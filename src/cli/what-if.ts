@@ -6,7 +6,8 @@ import { OnehopError } from '../errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import { addDaemonOptions, askDaemon, type DaemonOptions } from './ask.ts'
 import type { CliContext } from './context.ts'
-import { type FileOptions, offlineWhatIf, requireBoth } from './plan/offline.ts'
+import { addFileOptions, type FileOptions, requireBoth } from './file-options.ts'
+import { offlineWhatIf } from './plan/offline.ts'
 import {
   addPlanOptions,
   PATIENCE_MS,
@@ -35,26 +36,16 @@ Examples:
 The same report as onehop plan, for containers that stand otherwise than they do. Changes nothing.`
 
 export function addWhatIfCommand(program: Command, context: CliContext): void {
-  addPlanOptions(
-    addDaemonOptions(
-      program
-        .command('what-if')
-        .description('say which clients would move if containers went down, drained, came or left')
-        .option('--down <name>', 'were this container down; repeatable', collect)
-        .option('--drain <name>', 'were it draining; repeatable', collect)
-        .option('--up <name>', 'were it ready again; repeatable', collect)
-        .option(
-          '--weight <name=weight>',
-          'had it another share of new clients, 0 to 256; repeatable',
-          collect,
-        )
-        .option('--add <service=name=address>', 'had the service one more; repeatable', collect)
-        .option('--remove <name>', 'were it gone; repeatable', collect),
-    )
-      .option('-c, --config <file>', 'from a config file instead of a running daemon')
-      .option('--table <file>', 'with --config: the table, as it was exported'),
-  )
-    .option('--max-moved <limit>', 'exit with 1 if more known clients move: 100, or 5% of them')
+  const command = program
+    .command('what-if')
+    .description('say which clients would move if containers went down, drained, came or left')
+    .option('--down <name>', 'were this container down; repeatable', collect)
+    .option('--drain <name>', 'were it draining; repeatable', collect)
+    .option('--up <name>', 'were it ready again; repeatable', collect)
+    .option('--weight <name=weight>', 'had it another share of new clients, 0 to 256; repeatable', collect)
+    .option('--add <service=name=address>', 'had the service one more; repeatable', collect)
+    .option('--remove <name>', 'were it gone; repeatable', collect)
+  addPlanOptions(addFileOptions(addDaemonOptions(command)))
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       const limit = readLimit(options.maxMoved)

@@ -13,20 +13,11 @@ import { makePlan } from '../../plan/make.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { type Supposed, type Supposition, suppose } from '../../plan/suppose.ts'
 import type { CliContext } from '../context.ts'
+import type { FileOptions } from '../file-options.ts'
 import { loadModule } from '../load-module.ts'
 import { keyOf, noteKey } from '../offline-key.ts'
 import { readSavedTable } from '../table/saved.ts'
 import { type PlanOptions, readTop } from './report.ts'
-
-export interface FileOptions {
-  readonly config?: string
-  readonly table?: string
-}
-
-export function requireBoth({ config, table }: FileOptions): void {
-  if (config === undefined && table !== undefined)
-    throw new OnehopError('E_USAGE', `--table ${table} without --config; expected both, or a daemon`)
-}
 
 type Options = PlanOptions & FileOptions
 

@@ -21,6 +21,10 @@ export const PATIENCE_MS = 120_000
 export const addPlanOptions = (command: Command): Command =>
   command
     .option(
+      '--max-moved <limit>',
+      'how many known clients may move: 100, or 5% of them; exit with 1 if more would',
+    )
+    .option(
       '--top <n>',
       `how many moving clients to name, those that sent most: up to ${MOST_MOVERS} (default: 20)`,
     )
