@@ -23,14 +23,18 @@ const standing = z
     state: containerState,
     weight: count.describe('Its share of new sources, 0 to 256'),
     reason: z
-      .enum(['config', 'operator', 'deadline', 'health', 'discovery'])
+      .enum(['config', 'operator', 'deadline', 'health', 'discovery', 'flapping'])
       .describe(
-        'config: as configured; operator: someone said so; deadline: the time given for draining is over; health: a check failed; discovery: its source says so',
+        'config: as configured; operator: someone said so; deadline: the time given for draining is over; health: a check failed; discovery: its source says so; flapping: it turned down too often',
       ),
     sinceSeconds: count
       .optional()
       .describe('How long it has been in this state; missing where it always was'),
-    leftSeconds: count.optional().describe('Until it goes from draining to down; missing without a deadline'),
+    leftSeconds: count
+      .optional()
+      .describe(
+        'Until it goes from draining to down, or is used again after flapping; missing without a deadline',
+      ),
   })
   .meta({ id: 'Standing', description: 'How a container stands in one service, and why' })
 

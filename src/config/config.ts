@@ -18,6 +18,8 @@ export interface Config {
   /** Bytes of the log of decisions, beside the store, at most. */
   readonly decisions: number | 'off'
   readonly dataplane: DataPlaneConfig
+  /** When a container that turns down again and again is held back; undefined: never. */
+  readonly damping: DampingConfig | undefined
   /** Where metrics are served; undefined: nowhere. */
   readonly metrics: ListenConfig | undefined
   /** Where the API is served besides the control socket; undefined: nowhere. */
@@ -79,6 +81,14 @@ export interface DataPlaneConfig {
   readonly lingerSeconds: number
   /** One packet in so many has its checksums recomputed; 0: none. */
   readonly selfCheck: number
+}
+
+/** src/containers/damping.ts. */
+export interface DampingConfig {
+  /** Turns down that are borne. */
+  readonly turns: number
+  /** After which half of them are forgotten. */
+  readonly halfLifeMs: number
 }
 
 export interface ServiceConfig {

@@ -12,6 +12,8 @@ export const CONFIG_DEFAULTS = {
   flows: 65_536,
   fragments: 16_384,
   idleSeconds: 3 * 3600,
+  turns: 5,
+  halfLife: '15s',
   decisions: '64MB',
   /**
    * Class E, "reserved for future use" since RFC 1112 section 4: no address of it was ever given out, routers on the way

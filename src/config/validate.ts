@@ -22,6 +22,7 @@ export function validateConfig(value: unknown): Config | readonly Issue[] {
   return {
     ...frame.data,
     key: frame.data.key,
+    damping: frame.data.damping,
     metrics: frame.data.metrics,
     api: frame.data.api,
     docker: frame.data.docker,

@@ -15,7 +15,7 @@ export interface Condition {
 }
 
 /** `deadline`: an operator's, that is over; `network`: the set-up does not stand for the container yet. */
-export type Speaker = 'operator' | 'deadline' | 'health' | 'discovery' | 'network'
+export type Speaker = 'operator' | 'deadline' | 'health' | 'discovery' | 'network' | 'flapping'
 
 /** By container's name; one that is not in here is ready. */
 export type Conditions = ReadonlyMap<string, Condition>

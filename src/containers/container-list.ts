@@ -9,11 +9,11 @@ export interface Standing {
   readonly state: State
   /** Its share of new sources, 0–256. */
   readonly weight: number
-  /** `config`: as configured; `operator`: someone said so; `deadline`: the time given for draining is over; `health`: a check failed; `discovery`: its source says so. */
-  readonly reason: 'config' | 'operator' | 'deadline' | 'health' | 'discovery'
+  /** `config`: as configured; `operator`: someone said so; `deadline`: the time given for draining is over; `health`: a check failed; `discovery`: its source says so; `flapping`: it turned down too often. */
+  readonly reason: 'config' | 'operator' | 'deadline' | 'health' | 'discovery' | 'flapping'
   /** How long it has been in this state; undefined where it always was. */
   readonly sinceSeconds: number | undefined
-  /** Until it goes from draining to down; undefined without a deadline. */
+  /** Until it goes from draining to down, or is used again after flapping; undefined without a deadline. */
   readonly leftSeconds: number | undefined
 }
 
@@ -44,7 +44,7 @@ export interface Clock {
   after(ms: number, act: () => void): () => void
 }
 
-const systemClock: Clock = {
+export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (ms, act) => {
     const timer = setTimeout(act, ms)

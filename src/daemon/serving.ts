@@ -7,8 +7,9 @@ import type { LiveStatus, Status } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
 import { Places } from '../config/places.ts'
-import { type Conditions, type Speaker, worst } from '../containers/conditions.ts'
+import { type Condition, type Conditions, type Speaker, worst } from '../containers/conditions.ts'
 import { ContainerList, type Standing } from '../containers/container-list.ts'
+import { Damping } from '../containers/damping.ts'
 import { type HealthChange, HealthChecks } from '../containers/health-checks.ts'
 import type { DataPlane } from '../dataplane/dataplane.ts'
 import { openEchoSocket } from '../dataplane/echo.ts'
@@ -80,6 +81,7 @@ export class Serving {
   readonly #startedSeconds = nowSeconds()
   readonly #list = new ContainerList(() => this.#publish())
   readonly #health = new HealthChecks((changes) => this.#turn(changes), openEchoSocket)
+  readonly #damping = new Damping((container) => this.#letGo(container))
   readonly #discovery = new Discovery({
     onChange: (knownMs) => this.#rediscover(knownMs),
     onTurn: (turn) => this.#logSource(turn),
@@ -287,7 +289,7 @@ export class Serving {
     this.#waiting = this.#network.missing(config)
     this.#health.update(config)
     const nowMs = performance.now()
-    const conditions = this.#conditions()
+    const conditions = this.#conditions(config)
     const snapshot = this.#compiler.compile(this.#pins.applied(config), conditions, nowMs, sources)
     this.#noteNames()
     this.#dataPlane.publish(snapshot)
@@ -340,8 +342,11 @@ export class Serving {
   }
 
   *#standings(config: Pick<Config, 'services'>): Generator<Standing> {
-    for (const standing of this.#list.standings(config))
-      yield this.#health.standing(this.#discovery.standing(standing))
+    const held = this.#heldBack(config)
+    for (const listed of this.#list.standings(config)) {
+      const standing = this.#health.standing(this.#discovery.standing(listed))
+      yield held.has(standing.container) ? this.#damping.standing(standing) : standing
+    }
   }
 
   async close(): Promise<void> {
@@ -352,6 +357,7 @@ export class Serving {
     this.rates.close()
     this.#discovery.close()
     this.#health.close()
+    this.#damping.close()
     this.#list.close()
     await Promise.all([this.#store?.close(), this.#decisions?.close()])
   }
@@ -366,6 +372,7 @@ export class Serving {
     const before = this.#discovery.statesNow()
     const next = this.#discovery.merge(this.#base)
     const changes = changesBetween(this.#config, next, before, this.#discovery.statesNow())
+    this.#damp(changes.flatMap(({ container, state }) => (isServing(state) ? [] : [container])))
     this.#publish(next)
     this.#logChanges([...this.#changes, ...changes.map((change) => ({ ...change, knownMs }))])
     this.#network.follow()
@@ -452,15 +459,17 @@ export class Serving {
     const parts = this.#parts()
     const { containers, ...status } = buildStatus(parts)
     const inState = { ready: this.#places.containers, draining: 0, down: 0 }
-    for (const [name, { state }] of this.#conditions())
+    const conditions = this.#conditions()
+    for (const [name, { state }] of conditions)
       if (state !== 'ready' && this.#places.has(name)) {
         inState.ready--
         inState[state]++
       }
+    const flapping = [...conditions.values()].filter(({ by }) => by === 'flapping').length
     return {
       status,
       services: { count: parts.config.services.length, all: iterable(() => countedServices(parts)) },
-      containers: { count: this.#places.containers, all: containers, inState },
+      containers: { count: this.#places.containers, all: containers, inState, flapping },
       latency: parts.io.latency,
     }
   }
@@ -489,10 +498,19 @@ export class Serving {
     const { config, states, unheard } = this.#discovery.preview(next)
     const found = Array.from(states, ([name, state]): Word => [name, state, 'discovery'])
     const down = Array.from(this.#health.downUnder(config), (name): Word => [name, 'down', 'health'])
-    return { config, conditions: this.#conditions([...found, ...down]), unheard }
+    return { config, conditions: this.#conditions(config, [...found, ...down]), unheard }
   }
 
-  #conditions(words: Iterable<Word> = this.#worse()): Conditions {
+  #conditions(config = this.#config, words: Iterable<Word> = this.#worse()): Conditions {
+    const conditions = this.#undampedConditions(words)
+    for (const name of this.#damping.heldBack(config.services, conditions)) {
+      const known = conditions.get(name) ?? { state: 'ready', weight: undefined }
+      conditions.set(name, { ...known, state: 'down', by: 'flapping' })
+    }
+    return conditions
+  }
+
+  #undampedConditions(words: Iterable<Word> = this.#worse()): Map<string, Condition> {
     const conditions = this.#list.conditions()
     for (const [name, state, by] of words) {
       const known = conditions.get(name) ?? { state: 'ready', weight: undefined }
@@ -501,13 +519,34 @@ export class Serving {
     return conditions
   }
 
+  #heldBack({ services }: Pick<Config, 'services'> = this.#config): ReadonlySet<string> {
+    return this.#damping.heldBack(services, this.#undampedConditions())
+  }
+
+  /** Before it is published, so that the turn that is one too many is the last that clients notice. */
+  #damp(turnedDown: readonly string[]): void {
+    for (const container of turnedDown) {
+      const heldMs = this.#damping.turnedDown(container, this.#config.damping)
+      if (heldMs === undefined) continue
+      this.#log.warn({ container, heldMs: Math.round(heldMs) }, 'container is flapping; it is held back')
+    }
+  }
+
+  #letGo(container: string): void {
+    this.#publish()
+    this.#log.info({ container }, 'container is no longer flapping')
+  }
+
   /** Published first: the log may wait for its reader. */
   #turn(changes: readonly HealthChange[]): void {
     for (const { container, failure } of changes) this.reporter.noteFailure(container, failure)
+    this.#damp(changes.flatMap(({ container, isUp }) => (isUp ? [] : [container])))
     this.#publish()
+    const held = this.#heldBack()
     for (const { container, isUp, failure, knownMs } of changes) {
       const publishedMs = Math.round(performance.now() - knownMs)
-      if (isUp) this.#log.info({ container, publishedMs }, 'container is up')
+      if (held.has(container)) this.#log.debug({ container, isUp, failure }, 'container is held back')
+      else if (isUp) this.#log.info({ container, publishedMs }, 'container is up')
       else this.#log.warn({ container, failure, publishedMs }, 'container is down')
     }
   }
@@ -590,6 +629,8 @@ export class Serving {
 /** The parser is loaded where somebody sends a config. */
 const readGiven = async (bytes: Uint8Array, file: string): Promise<Config> =>
   (await import('../config/load.ts')).readConfigBytes(bytes, file)
+
+const isServing = (state: ContainerChange['state']): boolean => state !== 'down' && state !== 'gone'
 
 const stateIn =
   (conditions: Conditions) =>

@@ -16,6 +16,8 @@ export interface Measured {
   readonly services: Many<Counted>
   readonly containers: Many<Counted & { readonly state: State }> & {
     readonly inState: Readonly<Record<State, number>>
+    /** Those that are down because they turned down too often. */
+    readonly flapping: number
   }
   readonly latency: Latency
 }
@@ -167,6 +169,12 @@ const formatContainers = ({ containers }: Measured): string[] => [
     'gauge',
     'Containers by state.',
     STATES.map((state) => [{ state }, containers.inState[state]]),
+  ),
+  formatMetric(
+    'onehop_flapping_containers',
+    'gauge',
+    'Containers held back because they turned down too often.',
+    only(containers.flapping),
   ),
   formatMetric(
     'onehop_container_state',

@@ -55,6 +55,7 @@ test('reads every field and fills in what is left out', () => {
     },
     table: { capacity: 1_000_000, probation: 65_536, flows: 65_536, fragments: 16_384 },
     dataplane: { queues: 1, spinUs: 50, fastpath: 'auto', lingerSeconds: 30, selfCheck: 0 },
+    damping: { turns: 5, halfLifeMs: 15_000 },
     decisions: 64e6,
     services: [
       {
@@ -99,6 +100,7 @@ key: "00112233445566778899AABBCCDDEEFF"
 unserved: drop
 table: {capacity: 134217728, probation: 1, flows: 2, fragments: 3}
 dataplane: {queues: 16, spin: 0, fastpath: require, linger: 1m30s, selfCheck: 1000}
+damping: {turns: 1, halfLife: 1m30s}
 `
   const config = parseConfig(text, 'c.yaml')
   assert.equal(config.services[0]!.ports, 'all')
@@ -113,6 +115,7 @@ dataplane: {queues: 16, spin: 0, fastpath: require, linger: 1m30s, selfCheck: 10
     lingerSeconds: 90,
     selfCheck: 1000,
   })
+  assert.deepEqual(config.damping, { turns: 1, halfLifeMs: 90_000 })
 })
 
 test('reads an algorithm, a slow start and a maximum share', () => {
@@ -517,6 +520,11 @@ const FAULTS: readonly (readonly [title: string, text: string, expected: string]
     'a long spin',
     `${GOOD}dataplane: {spin: 11ms}\n`,
     '14:19: dataplane.spin: "11ms"; expected a time such as 50us',
+  ],
+  [
+    'a short half-life',
+    `${GOOD}damping: {halfLife: 1ms}\n`,
+    '14:21: damping.halfLife: "1ms"; expected a time such as 15s, from 1s to 1h',
   ],
   [
     'a short linger',

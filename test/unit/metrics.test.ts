@@ -84,6 +84,7 @@ const measured = (status: Status): Measured => ({
     count: status.containers.length,
     all: status.containers,
     inState: { ready: 0, draining: status.containers.length, down: 0 },
+    flapping: 0,
   },
   latency: exampleLatency(),
 })

@@ -148,6 +148,7 @@ const SPEAKERS: Readonly<Record<string, string>> = {
   health: 'its health check',
   discovery: 'its source',
   network: 'the network set-up',
+  flapping: 'its flapping',
 }
 
 function whyNot(

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DataPlaneConfig, HairpinConfig } from '../config.ts'
+import type { DampingConfig, DataPlaneConfig, HairpinConfig } from '../config.ts'
 import { CONFIG_DEFAULTS } from '../defaults.ts'
 import { DOCKER_SOCKET, socketPath } from '../sources.ts'
 import { integer, list, mapping, oneOf, text } from '../values.ts'
@@ -71,6 +71,21 @@ const dataplane = mapping({
   ({ spin: spinUs, linger: lingerSeconds, ...rest }): DataPlaneConfig => ({ ...rest, spinUs, lingerSeconds }),
 )
 
+const damping = z.preprocess(
+  (value) => (value === 'off' ? undefined : value),
+  mapping(
+    {
+      turns: integer(1, 100).default(CONFIG_DEFAULTS.turns),
+      halfLife: time('a time such as 15s, from 1s to 1h', SECOND_US, HOUR_US, MS_US).prefault(
+        CONFIG_DEFAULTS.halfLife,
+      ),
+    },
+    'off, or ',
+  )
+    .transform(({ turns, halfLife: halfLifeMs }): DampingConfig => ({ turns, halfLifeMs }))
+    .optional(),
+)
+
 const key = text('32 hexadecimal digits in quotes', (value) =>
   /^[0-9a-fA-F]{32}$/.test(value) ? value.toLowerCase() : undefined,
 )
@@ -86,6 +101,7 @@ export const frameSchema = mapping({
   store: store.optional(),
   decisions: decisions.prefault(CONFIG_DEFAULTS.decisions),
   dataplane: dataplane.prefault({}),
+  damping: damping.prefault({}),
   metrics: listen.optional(),
   api: api.optional(),
   docker: mapping({ socket: socketPath.prefault(DOCKER_SOCKET) }).optional(),

@@ -34,6 +34,7 @@ export class FakeEngine {
   readonly socket = join(this.#folder, 'docker.sock')
   readonly #containers = new Map<string, Standing>()
   readonly #drivers = new Map<string, string>()
+  readonly #bridges = new Map([['bridge', 'docker0']])
   readonly #listeners = new Map<ServerResponse, Filters>()
   #server: Server | undefined
   #pids = 100
@@ -69,8 +70,10 @@ export class FakeEngine {
     return this.#listeners.size
   }
 
-  addNetwork(name: string, driver: string): void {
+  /** `bridge`: its interface's name, as `docker network create -o com.docker.network.bridge.name=…` sets it. */
+  addNetwork(name: string, driver: string, bridge?: string): void {
     this.#drivers.set(name, driver)
+    if (bridge !== undefined) this.#bridges.set(name, bridge)
   }
 
   run(name: string, container: FakeContainer): void {
@@ -224,7 +227,8 @@ export class FakeEngine {
     const names = [...this.#containers.values()].flatMap(({ networks = {} }) => Object.keys(networks))
     const name = names.find((one) => idOf(one) === id)
     if (name === undefined) return undefined
-    const options = name === 'bridge' ? { 'com.docker.network.bridge.name': 'docker0' } : {}
+    const bridge = this.#bridges.get(name)
+    const options = bridge === undefined ? {} : { 'com.docker.network.bridge.name': bridge }
     return { Id: id, Name: name, Driver: this.#drivers.get(name) ?? 'bridge', Options: options }
   }
 }

@@ -1,4 +1,4 @@
-import type { Agent } from '../lab/agent.ts'
+import type { Agent, AskOptions } from '../lab/agent.ts'
 import { untilTrue } from '../lab/until.ts'
 import { clientAddress } from '../lab.ts'
 
@@ -26,9 +26,12 @@ export class Visitors {
   readonly #served = new Map<number, string>()
   readonly #counts: number[]
   readonly #visits: readonly Promise<void>[]
+  readonly #patience: AskOptions
   #isOver = false
 
-  constructor(agent: Agent, url: string, count: number) {
+  /** `timeoutMs`: when a client gives up on an answer. */
+  constructor(agent: Agent, url: string, count: number, timeoutMs?: number) {
+    this.#patience = timeoutMs === undefined ? {} : { timeoutMs }
     this.#counts = Array.from({ length: count }, () => 0)
     this.#visits = this.#counts.map((_, client) => this.#visit(agent, url, client))
   }
@@ -51,7 +54,7 @@ export class Visitors {
   async #visit(agent: Agent, url: string, client: number): Promise<void> {
     while (!this.#isOver) {
       try {
-        const { container } = await agent.who(url, { from: clientAddress(client) })
+        const { container } = await agent.who(url, { from: clientAddress(client), ...this.#patience })
         this.#answered(client, container)
       } catch (error) {
         const container = this.#served.get(client) ?? 'nobody'
