@@ -91,6 +91,7 @@ export class Compiler {
       key: this.#key,
       unserved: config.unserved,
       hairpin: compileHairpin(config, sources),
+      newSources: config.newSources,
       services: this.#services,
     }
   }

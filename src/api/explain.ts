@@ -62,7 +62,7 @@ const container = z.object({
   sinceSeconds: count.optional(),
   weight: count,
   verdict: z
-    .enum(['yes', 'denied', 'down', 'family', 'pin', 'entry', 'draining', 'weight', 'algorithm'])
+    .enum(['yes', 'denied', 'limit', 'down', 'family', 'pin', 'entry', 'draining', 'weight', 'algorithm'])
     .describe('yes: it gets the source; else what keeps it from that, or leads to another'),
 })
 
@@ -81,7 +81,16 @@ const service = z.object({
   ways: texts.describe('Public ends that all lead where this says'),
   knownAs: z.object({ scope: z.string(), source: z.string() }),
   decision: z.object({
-    reason: z.enum(['pinned', 'known', 'chosen', 'unpinned', 'no-container', 'denied']),
+    reason: z.enum([
+      'pinned',
+      'known',
+      'chosen',
+      'unpinned',
+      'no-container',
+      'denied',
+      'source-limit',
+      'prefix-limit',
+    ]),
     container: z.string().optional(),
   }),
   admission: z

@@ -12,6 +12,8 @@ export interface Config {
   readonly unserved: 'reject' | 'drop'
   /** Undefined: off. */
   readonly hairpin: HairpinConfig | undefined
+  /** Undefined: no limits. */
+  readonly newSources?: NewSourcesConfig | undefined
   readonly table: TableConfig
   /** The folder that keeps the table, absolute; undefined: one of the daemon's own state directory. */
   readonly store?: string | 'off' | undefined
@@ -43,6 +45,16 @@ export interface HairpinConfig {
   readonly alias6: Prefix
   /** Who is local. Undefined: the bridges' networks and the host's own addresses, read when they are needed. */
   readonly sources: readonly Prefix[] | undefined
+}
+
+/** How many new sources one address, and all of a prefix, may bring: src/table/new-sources.ts. */
+export interface NewSourcesConfig {
+  /** A second; undefined: no limit. */
+  readonly perSource: number | undefined
+  readonly perPrefix: number | undefined
+  readonly burstSeconds: number
+  readonly prefix4: number
+  readonly prefix6: number
 }
 
 export interface TableConfig {

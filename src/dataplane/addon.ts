@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { OnehopError } from '../errors.ts'
+import type { Limit } from '../table/new-sources.ts'
 import type { Rows } from '../table/rows.ts'
 import type {
   ChangeBatch,
@@ -68,6 +69,8 @@ export interface AddonEngine {
   findOnProbation(rows: Rows): Rows
   sourcesOn(container: number): number
   turn(service: number, isV6: boolean): number
+  /** `address`: 4 or 16 bytes. */
+  limitOf(address: Uint8Array, nowSeconds: number): Limit | undefined
   /** Returns the forecast's number. */
   forecast(encoded: Uint8Array, pairs: Pairs): number
   foresee(forecast: number, rows: Rows, nowSeconds: number): Judgements

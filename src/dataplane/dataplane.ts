@@ -1,3 +1,4 @@
+import type { Address } from '../address.ts'
 import type { Offload } from '../packet/offload.ts'
 import type { Family } from '../pipeline/candidates.ts'
 import type { Judgements, Pairs } from '../pipeline/forecast.ts'
@@ -5,6 +6,7 @@ import type { Outcome } from '../pipeline/outcome.ts'
 import type { Refusal } from '../pipeline/refusals.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import type { ChangeBatch } from '../table/change-log.ts'
+import type { Limit } from '../table/new-sources.ts'
 import type { Rows } from '../table/rows.ts'
 
 export type { ChangeBatch, Judgements, Offload, Outcome, Pairs, Refusal }
@@ -70,6 +72,8 @@ export interface Engine {
   sourcesOn(container: number): number
   /** Whose turn it is in a service, for algorithms that go by turns; nobody's is taken. */
   turn(service: number, family: Family): number
+  /** What keeps a source from a place on probation if nobody knows it; it takes none. */
+  limitOf(source: Address, nowSeconds: number): Limit | undefined
   /**
    * What would become of sources if `snapshot` were in force in the place of the one that is; nothing is changed. Throws
    * E_INPUT when there are four already.

@@ -9,6 +9,7 @@ import {
   type SnapshotService,
 } from '../pipeline/snapshot.ts'
 import type { PrefixTable } from '../prefix-table.ts'
+import type { NewSourceLimits } from '../table/new-sources.ts'
 
 /**
  * What makes a snapshot of the one before it, as bytes for native/src/pipeline/update.cc. Numbers are little-endian and lie
@@ -17,8 +18,9 @@ import type { PrefixTable } from '../prefix-table.ts'
  *
  * | what | fields |
  * | --- | --- |
- * | update | magic "1hop", version u32 (4), key 16 bytes, unserved u8 (0 reject, 1 drop), hairpin u8 (0 off, 1 on), and if on alias4, alias6 and sources; is whole u8 (1: nothing of the snapshot before stays), gone: list of services' ids u32, services: those that came or changed |
+ * | update | magic "1hop", version u32 (5), key 16 bytes, unserved u8 (0 reject, 1 drop), hairpin u8 (0 off, 1 on), and if on alias4, alias6 and sources; new sources; is whole u8 (1: nothing of the snapshot before stays), gone: list of services' ids u32, services: those that came or changed |
  * | alias4, alias6 | length u8, prefix |
+ * | new sources | is limited u8, and if so per source and per prefix u32 (0: no limit), burst seconds u8, prefix4 u8, prefix6 u8 |
  * | source | is v6 u8, length u8, prefix |
  * | service | id u32, prefix4 u8, prefix6 u8, empty u8 (0 reject, 1 drop), replies u8 (0 endpoint, 1 flow), algorithm u8 (position in ALGORITHMS), seed u32, members, pins, admission, fronts |
  * | member | container's id u32, state u8 (position in STATES), has address4 u8, has address6 u8, port u16, weight4 u16, weight6 u16, name text, address4, address6 |
@@ -38,6 +40,7 @@ export function encodeUpdate(snapshot: Snapshot, changes: Changes): Uint8Array {
   writer.bytes(snapshot.key)
   writer.boolean(snapshot.unserved === 'drop')
   writeHairpin(writer, snapshot.hairpin)
+  writeNewSources(writer, snapshot.newSources)
   writer.boolean(changes.isWhole)
   writer.list(changes.gone, (id) => writer.u32(id))
   writer.list(changes.services, (changed) => writeService(writer, changed))
@@ -67,7 +70,7 @@ export interface ChangedService {
 }
 
 const MAGIC = new TextEncoder().encode('1hop')
-const VERSION = 4
+const VERSION = 5
 const NO_QUOTA = 0xffff_ffff
 const STATES: readonly ContainerState[] = ['ready', 'draining', 'down']
 
@@ -80,6 +83,16 @@ function writeHairpin(writer: ByteWriter, hairpin: Hairpin | undefined): void {
     writer.boolean(!isAddress4(source.address))
     writePrefix(writer, source)
   })
+}
+
+function writeNewSources(writer: ByteWriter, limits: NewSourceLimits | undefined): void {
+  writer.boolean(limits !== undefined)
+  if (limits === undefined) return
+  writer.u32(limits.perSource ?? 0)
+  writer.u32(limits.perPrefix ?? 0)
+  writer.u8(limits.burstSeconds)
+  writer.u8(limits.prefix4)
+  writer.u8(limits.prefix6)
 }
 
 function writePrefix(writer: ByteWriter, { address, length }: Prefix): void {

@@ -1,7 +1,9 @@
+import { type Address, addressBytes } from '../address.ts'
 import { difference } from '../difference.ts'
 import { type ErrorCode, OnehopError } from '../errors.ts'
 import type { Family } from '../pipeline/candidates.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
+import type { Limit } from '../table/new-sources.ts'
 import type { Rows } from '../table/rows.ts'
 import { type Addon, type AddonEngine, loadAddon } from './addon.ts'
 import type {
@@ -94,6 +96,10 @@ class NativeDataPlane implements DataPlane {
 
   turn(service: number, family: Family): number {
     return explained(() => this.#engine.turn(service, family === 6))
+  }
+
+  limitOf(source: Address, nowSeconds: number): Limit | undefined {
+    return explained(() => this.#engine.limitOf(addressBytes(source), nowSeconds))
   }
 
   forecast(snapshot: Snapshot, pairs: Pairs): EngineForecast {

@@ -1,3 +1,4 @@
+import type { Address } from '../address.ts'
 import { ErrorBudget } from '../pipeline/budget.ts'
 import type { Family } from '../pipeline/candidates.ts'
 import { Forecast } from '../pipeline/forecast.ts'
@@ -9,6 +10,7 @@ import type { Snapshot } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { FlowTable } from '../table/flows.ts'
 import { FragmentTable } from '../table/fragments.ts'
+import { type Limit, NewSources } from '../table/new-sources.ts'
 import { makeRows, type Rows } from '../table/rows.ts'
 import { DistributionTable } from '../table/table.ts'
 import { TurnCounters } from '../table/turns.ts'
@@ -37,7 +39,7 @@ interface BothWays {
   readonly out: Tally
 }
 
-type Tables = Pick<PipelineState, 'table' | 'flows' | 'fragments'>
+type Tables = Pick<PipelineState, 'table' | 'flows' | 'fragments' | 'newSources'>
 type Published = Tables & Pick<PipelineState, 'lookup'>
 
 class ReferenceEngine implements Engine {
@@ -63,17 +65,13 @@ class ReferenceEngine implements Engine {
   }
 
   process(packet: Uint8Array, nowSeconds: number, offload?: Offload): Outcome {
-    const { lookup, table, flows, fragments } = this.#published()
+    const state = this.#published()
     const [errors, turns] = [this.#errors, this.#turns]
     const { length } = packet
-    const outcome = processPacket(
-      packet,
-      { lookup, table, flows, fragments, errors, turns, now: nowSeconds },
-      offload,
-    )
+    const outcome = processPacket(packet, { ...state, errors, turns, now: nowSeconds }, offload)
     this.#count(outcome, length)
     if (isRefusal(outcome.code))
-      this.#refusals.keep(packet, offload?.needsChecksum ?? false, outcome, lookup, nowSeconds * 1000)
+      this.#refusals.keep(packet, offload?.needsChecksum ?? false, outcome, state.lookup, nowSeconds * 1000)
     return outcome
   }
 
@@ -100,6 +98,12 @@ class ReferenceEngine implements Engine {
 
   turn(service: number, family: Family): number {
     return this.#turns.peek(service, family)
+  }
+
+  limitOf(source: Address, nowSeconds: number): Limit | undefined {
+    if (this.#state === undefined) return undefined
+    const { newSources, lookup } = this.#state
+    return newSources.limitOf(source, lookup.snapshot.newSources, nowSeconds)
   }
 
   forecast(snapshot: Snapshot, pairs: Pairs): EngineForecast {
@@ -144,6 +148,7 @@ class ReferenceEngine implements Engine {
       table: new DistributionTable(this.#sizes.capacity, this.#sizes.probation, key),
       flows: new FlowTable(this.#sizes.flows, key),
       fragments: new FragmentTable(this.#sizes.fragments, key),
+      newSources: new NewSources(key),
     }
   }
 
@@ -162,7 +167,12 @@ class ReferenceEngine implements Engine {
   }
 }
 
-const tablesOf = ({ table, flows, fragments }: Tables): Tables => ({ table, flows, fragments })
+const tablesOf = ({ table, flows, fragments, newSources }: Tables): Tables => ({
+  table,
+  flows,
+  fragments,
+  newSources,
+})
 
 const newTally = (): Tally => ({ packets: 0, bytes: 0 })
 

@@ -67,6 +67,16 @@ export const ADVICE: Readonly<Record<RefusalReason, Advice>> = {
     meaning: "Its service's allow and deny lists keep the source out (services[].sources).",
     remedy: 'If it shall be served: onehop explain SOURCE names the prefix.',
   },
+  'source-limit': {
+    meaning:
+      'Nobody knows its source, and that has come to as many services as a source may in so short a time.',
+    remedy: 'It may ask again later. If it is no scanner: raise newSources.perSource.',
+  },
+  'prefix-limit': {
+    meaning: 'Nobody knows its source, and too many new ones of its prefix have come in so short a time.',
+    remedy:
+      'Others of the prefix may be wanted: those who are known stay served. Raise newSources.perPrefix, or deny the prefix (services[].sources).',
+  },
   'unknown-flow': {
     meaning: 'A container answers a known client, but of which public end is forgotten.',
     remedy: 'Raise table.flows, or give services that share an endpoint endpoints of their own.',

@@ -3,7 +3,7 @@ import { choose } from '../pipeline/choose.ts'
 import { noEvidence } from '../pipeline/evidence.ts'
 import type { SnapshotService } from '../pipeline/snapshot.ts'
 import type { AlgorithmExplanation } from './explanation.ts'
-import type { Situation } from './situation.ts'
+import { pastOf, type Situation } from './situation.ts'
 
 const BY_SOURCES: readonly string[] = ['least-sources', 'random-two']
 
@@ -11,11 +11,12 @@ const BY_SOURCES: readonly string[] = ['least-sources', 'random-two']
 export function explainAlgorithm(
   service: SnapshotService,
   source: Address,
-  { lookup, table }: Situation,
+  situation: Situation,
 ): AlgorithmExplanation {
+  const { lookup, table } = situation
   const { list, ring } = lookup.candidates.of(service, isAddress4(source) ? 4 : 6)
   const evidence = noEvidence()
-  const picked = choose(service, source, lookup, table, evidence)
+  const picked = choose(service, source, lookup, pastOf(situation), evidence)
   const whole = list.reduce((sum, { weight }) => sum + weight, 0)
   return {
     name: service.algorithm,

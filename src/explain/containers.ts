@@ -6,7 +6,7 @@ import type { ContainerExplanation, ContainerVerdict } from './explanation.ts'
 import type { Situation } from './situation.ts'
 
 /** What a decision was made by. */
-export type Leader = 'denied' | 'pin' | 'entry' | 'algorithm'
+export type Leader = 'denied' | 'limit' | 'pin' | 'entry' | 'algorithm'
 
 /** How each container of a service stands, who says so, and why it does or does not get the source. */
 export function explainContainers(
@@ -42,7 +42,7 @@ function verdictOn(
   leader: Leader,
 ): ContainerVerdict {
   if (member === taken) return 'yes'
-  if (leader === 'denied') return leader
+  if (leader === 'denied' || leader === 'limit') return leader
   const { state } = member.container
   if (state === 'down') return 'down'
   if (addressOf(member.container, source) === undefined) return 'family'

@@ -13,7 +13,7 @@ import { explainContainers, type Leader } from './containers.ts'
 import { findEntry } from './entry.ts'
 import type { Explanation, Rewrite, ServiceExplanation } from './explanation.ts'
 import { explainAdmission, explainPins } from './pins.ts'
-import { isoTime, type Situation } from './situation.ts'
+import { isoTime, pastOf, type Situation } from './situation.ts'
 
 /** About whom, and which of the ways in that are open to him. */
 export interface Question {
@@ -109,14 +109,14 @@ function explainService(
   situation: Situation,
   near: SnapshotLookup,
 ): ServiceExplanation {
-  const { lookup, table, identities } = situation
+  const { lookup, identities } = situation
   const way = ways[0]!
   const config = situation.service(way.service.name)!
   const key = sourceKey(way, source)
   const ends = { source, destination: way.front.address }
   const found = findEntry(key, way, ends, situation)
   const evidence = noEvidence()
-  const decision = decide(ends, way, lookup, found?.inForce, table, evidence)
+  const decision = decide(ends, way, lookup, found?.inForce, pastOf(situation), evidence)
   const member = 'member' in decision ? decision.member : undefined
   const admission = explainAdmission(way.service, source)
   return {
@@ -141,8 +141,11 @@ function explainService(
 }
 
 /** What led to the container that was taken: the algorithm is asked last. */
-const leaderOf = ({ reason }: Decision, { rows }: Evidence): Leader =>
-  reason === 'denied' ? 'denied' : reason === 'pinned' ? 'pin' : rows.length === 0 ? 'entry' : 'algorithm'
+function leaderOf({ reason }: Decision, { rows }: Evidence): Leader {
+  if (reason === 'denied') return reason
+  if (reason === 'source-limit' || reason === 'prefix-limit') return 'limit'
+  return reason === 'pinned' ? 'pin' : rows.length === 0 ? 'entry' : 'algorithm'
+}
 
 /** A source as an entry knows it: with its length where that stands for more than one address. */
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = { [TCP.protocol]: 'tcp', [UDP.protocol]: 'udp' }

@@ -37,7 +37,15 @@ export interface ServiceExplanation {
 
 export interface DecisionExplanation {
   /** As replay, status and the counters name it. */
-  readonly reason: 'pinned' | 'known' | 'chosen' | 'unpinned' | 'no-container' | 'denied'
+  readonly reason:
+    | 'pinned'
+    | 'known'
+    | 'chosen'
+    | 'unpinned'
+    | 'no-container'
+    | 'denied'
+    | 'source-limit'
+    | 'prefix-limit'
   readonly container?: string
 }
 
@@ -107,6 +115,7 @@ export interface ContainerExplanation {
 export type ContainerVerdict =
   | 'yes'
   | 'denied'
+  | 'limit'
   | 'down'
   | 'family'
   | 'pin'

@@ -1,3 +1,4 @@
+import type { Address } from '../address.ts'
 import type { ServiceConfig } from '../config/config.ts'
 import type { Standing } from '../containers/container-list.ts'
 import type { TableClock } from '../entries/translate.ts'
@@ -18,10 +19,18 @@ export interface Situation {
   readonly isOperatorPin: (service: string, source: string) => boolean
 }
 
-export interface ExplainedTable extends Past {
+export interface ExplainedTable extends Omit<Past, 'limitOf'> {
+  limitOf(source: Address, nowSeconds: number): ReturnType<Past['limitOf']>
   find(rows: Rows): Rows
   findOnProbation(rows: Rows): Rows
 }
+
+/** As the next packet's decision would find it. */
+export const pastOf = ({ table, clock }: Situation): Past => ({
+  sourcesOn: (container) => table.sourcesOn(container),
+  turn: (service, family) => table.turn(service, family),
+  limitOf: (source) => table.limitOf(source, clock.nowSeconds()),
+})
 
 export const isoTime = (ms: number): string =>
   new Date(Math.round(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z')

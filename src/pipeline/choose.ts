@@ -1,4 +1,5 @@
 import { type Address, isAddress4, mappedBytes } from '../address.ts'
+import type { Limit } from '../table/new-sources.ts'
 import { type Hash64, hashModulo, siphash } from '../table/siphash.ts'
 import type { Candidate, Candidates, Family } from './candidates.ts'
 import type { Evidence } from './evidence.ts'
@@ -6,19 +7,25 @@ import type { SnapshotLookup } from './lookup.ts'
 import type { PipelineState } from './pipeline.ts'
 import type { Algorithm, Member, SnapshotService } from './snapshot.ts'
 
-/** What the algorithms go by besides the source; maglev by nothing. */
+/** What a decision goes by besides the source and its entry. Of the algorithms maglev goes by nothing of it. */
 export interface Past {
   /** How many sources of the table stand on a container, in all its services together. */
   sourcesOn(container: number): number
   /** Counts a service's new sources. */
   turn(service: number, family: Family): number
+  /** What keeps a source that nobody knows from a place on probation. */
+  limitOf(source: Address): Limit | undefined
 }
 
-/** To `peek` is to leave whoever's turn it is their turn. */
-export const pastOf = ({ table, turns }: PipelineState, turn: 'take' | 'peek'): Past => ({
-  sourcesOn: (container) => table.sourcesOn(container),
-  turn: (service, family) => turns[turn](service, family),
+/** To `peek` is to leave whoever's turn it is their turn, and to take no place. */
+export const pastOf = (state: PipelineState, turn: 'take' | 'peek'): Past => ({
+  sourcesOn: (container) => state.table.sourcesOn(container),
+  turn: (service, family) => state.turns[turn](service, family),
+  limitOf: (source) => (turn === 'take' ? limitOf(source, state) : undefined),
 })
+
+const limitOf = (source: Address, { newSources, lookup, now }: PipelineState): Limit | undefined =>
+  newSources.limitOf(source, lookup.snapshot.newSources, now)
 
 /** The algorithm: a container for a source that nobody knows, as the table would know it. Undefined when there is none. */
 export function choose(

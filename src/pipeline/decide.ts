@@ -2,6 +2,7 @@ import { type Address, isAddress4, mappedBytes } from '../address.ts'
 import type { Packet } from '../packet/packet.ts'
 import { ALLOWED } from '../prefix-table.ts'
 import { lookupRing } from '../table/maglev.ts'
+import type { Limit } from '../table/new-sources.ts'
 import type { Entry, Origin } from '../table/table.ts'
 import { choose, type Past } from './choose.ts'
 import type { Evidence } from './evidence.ts'
@@ -15,16 +16,20 @@ export type Decision =
       readonly member: Member
       readonly origin: Origin
     }
-  | { readonly reason: 'no-container' | 'denied' }
+  | { readonly reason: NotServed }
+
+/** Why a service has no container for a source. */
+export type NotServed = 'no-container' | 'denied' | Limit
 
 /** What a decision needs of a packet. */
 export type Ends = Pick<Packet, 'source' | 'destination'>
 
 /**
- * The one decision: which container takes a source. In order: whether the service lets it in at all; the longest pin one of whose containers can take it; the
- * entry, if its container still can; the algorithm over the containers that take new sources. The last two are `unpinned`
- * for a source that a pin covers. Pure: the entry found for the source and what the algorithm goes by are arguments,
- * remembering the outcome is the caller's. `evidence` hears what was looked at.
+ * The one decision: which container takes a source. In order: whether the service lets it in at all; whether there is a place for
+ * it, if nobody knows it; the longest pin one of whose containers can take it; the entry, if its container still can; the
+ * algorithm over the containers that take new sources. The last two are `unpinned` for a source that a pin covers. Pure:
+ * the entry found for the source and what else counts of the past are arguments, remembering the outcome is the
+ * caller's. `evidence` hears what was looked at.
  */
 export function decide(
   packet: Ends,
@@ -35,6 +40,8 @@ export function decide(
   evidence?: Evidence,
 ): Decision {
   if (!isAdmitted(packet.source, way.service)) return { reason: 'denied' }
+  const limit = entry === undefined ? past.limitOf(packet.source) : undefined
+  if (limit !== undefined) return { reason: limit }
   const { source } = sourceKey(way, packet.source)
   const known = entry && usableMember(entry.container, packet, way)
   const pinned = findPinned(packet.source, source, way.service, lookup, known, evidence)

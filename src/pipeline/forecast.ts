@@ -120,6 +120,7 @@ class Side {
         this.#turnsTaken.set(`${service}/${family}`, taken + 1)
         return (turns.peek(service, family) + taken) >>> 0
       },
+      limitOf: () => undefined,
     }
   }
 

@@ -11,14 +11,14 @@ import { isIcmpError } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
 import { echoReply, isAnswerable, tcpReset, type Unserved, unreachable } from './answer.ts'
 import { pastOf } from './choose.ts'
-import { decide } from './decide.ts'
+import { decide, type NotServed } from './decide.ts'
 import { disguise } from './hairpin.ts'
 import { addressOf, endpointPort, sourceKey, type Way } from './lookup.ts'
 import { codeOf, dropped, flowOf, leaving, type Outcome } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
 import { forwardQuoted } from './quoted.ts'
 import { rewriteEnd } from './rewrite.ts'
-import type { Member } from './snapshot.ts'
+import type { Member, SnapshotService } from './snapshot.ts'
 import type { ReasonOf } from './verdict.ts'
 
 /** A packet to a public address: find the way in, decide, remember, rewrite. It never passes: see pipeline.ts. */
@@ -35,9 +35,10 @@ export function forward(packet: Packet, state: PipelineState, offload: Offload):
   const idle = state.lookup.idleOf(key.scope)
   const entry = state.table.lookup(key, state.now, idle)
   const decision = decide(packet, way, state.lookup, entry, pastOf(state, 'take'))
-  if (!('member' in decision)) return withoutContainer(packet, way, decision.reason, state, offload)
+  if (!('member' in decision)) return notServed(packet, way, decision.reason, state, offload)
 
   const { member, reason, origin } = decision
+  if (entry === undefined) state.newSources.take(packet.source, state.lookup.snapshot.newSources, state.now)
   const quota = state.lookup.quotaOf(key.scope)
   state.table.remember(key, entry, member.container.id, origin, packet, quota, state.now)
   rewriteToContainer(packet, way, member, state, isPartial(packet, offload))
@@ -80,16 +81,26 @@ function withoutService(packet: Packet, state: PipelineState, offload: Offload):
     : reject(packet, 'port-closed', state, offload)
 }
 
-/** There is a service, but no container for this source. */
-function withoutContainer(
+/**
+ * Whether whom a service does not serve, for this reason, hears of it. Who is new beyond the limits does not: he asks again by
+ * himself when there may be a place, and answers to made-up sources would go to others.
+ */
+function isTold({ admission, empty }: SnapshotService, reason: NotServed): reason is NotServed & Unserved {
+  if (reason === 'denied') return admission!.denied === 'reject'
+  return reason === 'no-container' && empty === 'reject'
+}
+
+/** There is a service, but not for this source. */
+function notServed(
   packet: Packet,
   { service }: Way,
-  reason: 'no-container' | 'denied',
+  reason: NotServed,
   state: PipelineState,
   offload: Offload,
 ): Outcome {
-  const told = reason === 'denied' ? service.admission!.denied : service.empty
-  const outcome = told === 'drop' ? dropped(reason, packet.source) : reject(packet, reason, state, offload)
+  const outcome = isTold(service, reason)
+    ? reject(packet, reason, state, offload)
+    : dropped(reason, packet.source)
   return { ...outcome, service: service.id }
 }
 

@@ -2,6 +2,7 @@ import { isOffloadSound, isPartial, NO_OFFLOAD, type Offload } from '../packet/o
 import { type Packet, parsePacket } from '../packet/packet.ts'
 import type { FlowTable } from '../table/flows.ts'
 import type { FragmentTable } from '../table/fragments.ts'
+import type { NewSources } from '../table/new-sources.ts'
 import type { DistributionTable } from '../table/table.ts'
 import type { TurnCounters } from '../table/turns.ts'
 import type { ErrorBudget } from './budget.ts'
@@ -19,6 +20,7 @@ export interface PipelineState {
   readonly fragments: FragmentTable
   readonly errors: ErrorBudget
   readonly turns: TurnCounters
+  readonly newSources: NewSources
   /** Seconds. */
   readonly now: number
 }

@@ -1,5 +1,6 @@
 import type { Address, Prefix, PrefixLengths } from '../address.ts'
 import type { PrefixTable } from '../prefix-table.ts'
+import type { NewSourceLimits } from '../table/new-sources.ts'
 
 /**
  * The immutable, compiled form of services and containers that a data plane works from. Building it is
@@ -12,6 +13,8 @@ export interface Snapshot {
   readonly unserved: 'reject' | 'drop'
   /** Undefined: local sources are served like any other, which their answers do not come back to. */
   readonly hairpin: Hairpin | undefined
+  /** Undefined: as many places on probation as there are, for everybody. */
+  readonly newSources: NewSourceLimits | undefined
   /** One that has not changed is the same object as in the snapshot before: that is how a data plane tells. */
   readonly services: readonly SnapshotService[]
 }

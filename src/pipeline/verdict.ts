@@ -39,6 +39,8 @@ export const REASONS = [
   ['drop', 'port-closed'],
   ['drop', 'no-container'],
   ['drop', 'denied'],
+  ['drop', 'source-limit'], // unknown, and it has taken as many places on probation as a source may (newSources)
+  ['drop', 'prefix-limit'], // the same, of its prefix
   ['drop', 'unknown-flow'], // a known client, but its flow was forgotten: which public address is unknown
   ['drop', 'unrelated'], // an ICMP error to a public address about nothing that a container sent from there
   ['drop', 'answer-limit'], // more ICMP answers than allowed in this second

@@ -76,7 +76,7 @@ function compared<Item>(
 }
 
 /** Those that a reload takes; the others it refuses (daemon/fixed.ts). */
-const settingsOf = ({ interfaces, unserved, hairpin, docker }: Config): Fields => ({
+const settingsOf = ({ interfaces, unserved, hairpin, newSources, docker }: Config): Fields => ({
   'interfaces.bridges': interfaces.bridges.join(', '),
   'interfaces.uplinks': interfaces.uplinks.length === 0 ? undefined : interfaces.uplinks.join(', '),
   unserved,
@@ -84,6 +84,7 @@ const settingsOf = ({ interfaces, unserved, hairpin, docker }: Config): Fields =
   'hairpin.alias4': hairpin && formatPrefix(hairpin.alias4),
   'hairpin.alias6': hairpin && formatPrefix(hairpin.alias6),
   'hairpin.sources': hairpin?.sources?.map(formatPrefix).join(', '),
+  newSources: newSources && plainText(newSources),
   docker: docker?.socket,
 })
 

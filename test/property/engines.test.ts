@@ -59,4 +59,5 @@ const REACHED: readonly (readonly [world: RegExp, ...reasons: string[]])[] = [
   [/hairpin/, 'reply endpoint', 'reply flow', 'pass unknown-flow', 'drop stray-alias'],
   [/hairpin/, 'forward quoted', 'reply quoted'],
   [/empty/, 'answer no-container', 'drop no-container'],
+  [/limits/, 'drop source-limit', 'drop prefix-limit', 'forward known', 'forward pinned'],
 ]

@@ -18,7 +18,7 @@ import { WORLDS, type World, worldCompiler } from '../support/worlds.ts'
 const PACKETS = 4_000
 const STATES: readonly ContainerState[] = ['ready', 'ready', 'ready', 'draining', 'down']
 /** A decision's; the others are about what was decided before. */
-const DECIDED = ['pinned', 'known', 'chosen', 'unpinned', 'no-container']
+const DECIDED = ['pinned', 'known', 'chosen', 'unpinned', 'no-container', 'source-limit', 'prefix-limit']
 
 for (const world of WORLDS)
   test(`explain names the container and the reason that the native engine has: ${world.name}`, () => {

@@ -144,6 +144,31 @@ services:
     containers: [{name: four, address: 10.77.0.12}]
 `
 
+/** Sources that come to several services, with hardly a place for new ones, of prefixes that end within a byte. */
+const LIMITS = `${FRAME}
+newSources: {perSource: 1, perPrefix: 2, burst: 1s, prefix4: 9, prefix6: 19}
+services:
+  - name: web
+    addresses: [203.0.113.10, "2001:db8:53::10"]
+    ports: [80/tcp->8080, 53/udp]
+    algorithm: weighted-round-robin
+    affinity: {idle: 5s}
+    containers:
+      - {name: web-1, address: 10.77.0.11, address6: "fd77::11"}
+      - {name: web-2, address: 10.77.0.12, address6: "fd77::12", weight: 2}
+    pins: [{source: 198.51.100.0/26, container: web-2}]
+  - name: mail
+    addresses: [203.0.113.11, "2001:db8:53::11"]
+    ports: [25/tcp, 443/any]
+    affinity: {idle: 5s}
+    containers: [{name: mail-1, address: 10.77.0.21, address6: "fd77::21"}]
+  - name: every
+    addresses: [203.0.113.12, "2001:db8:53::12"]
+    ports: all
+    affinity: {idle: 5s, prefix4: 30}
+    containers: [{name: every-1, address: 10.77.0.31, address6: "fd77::31"}]
+`
+
 const SMALL: TableSizes = { capacity: 24, probation: 48, flows: 16, fragments: 16 }
 const TIGHT: TableSizes = { capacity: 3, probation: 8, flows: 4, fragments: 4 }
 const ROOMY: TableSizes = { capacity: 4096, probation: 1024, flows: 1024, fragments: 1024 }
@@ -156,6 +181,11 @@ export const WORLDS: readonly World[] = [
   { name: 'hairpin', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: ROOMY },
   { name: 'hairpin, little room', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: TIGHT },
   { name: 'empty services', config: parseConfig(EMPTY, 'empty.yaml'), sizes: ROOMY },
+  {
+    name: 'limits, little room',
+    config: parseConfig(LIMITS, 'limits.yaml'),
+    sizes: { ...TIGHT, capacity: 1 },
+  },
   { name: 'algorithms', config: parseConfig(ALGORITHMS, 'algorithms.yaml'), sizes: SMALL },
 ]
 

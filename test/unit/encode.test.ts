@@ -10,7 +10,7 @@ import { Random } from '../support/random.ts'
 
 const SIZES = { capacity: 16, probation: 16, flows: 16, fragments: 16 }
 
-/** A local source of either family, one service with one member, pin, denied prefix and front. */
+/** A local source of either family, limits for new ones, one service with one member, pin, denied prefix and front. */
 const SNAPSHOT: Snapshot = {
   ...new Services().compile(
     `
@@ -22,14 +22,15 @@ const SNAPSHOT: Snapshot = {
     sources: {deny: [198.51.101.0/24]}
 `,
     {},
-    'hairpin: {sources: [10.77.0.0/16, "fd77::/64"]}',
+    'hairpin: {sources: [10.77.0.0/16, "fd77::/64"]}\nnewSources: {perPrefix: 100}',
   ),
 }
 const BYTES = encodeSnapshot(SNAPSHOT)
 
 const HAIRPIN = 4 + 4 + 16 + 1
 const SOURCE = HAIRPIN + 1 + 5 + 17 + 4
-const WHOLE = SOURCE + 6 + 18
+const LIMITS = SOURCE + 6 + 18
+const WHOLE = LIMITS + 1 + 4 + 4 + 1 + 1 + 1
 const SERVICE = WHOLE + 1 + 4 + 4
 const MEMBER = SERVICE + 13 + 4
 const PINS = MEMBER + 39
@@ -63,7 +64,7 @@ test('takes what encodeSnapshot wrote', () => {
 
 const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly number[], message: RegExp])[] = [
   ['another magic', 0, [0], /^snapshot: magic: .*; expected 1hop$/],
-  ['another version', 4, [2], /^snapshot: version: 2; expected 4 to 4$/],
+  ['another version', 4, [2], /^snapshot: version: 2; expected 5 to 5$/],
   ['a boolean of 2', 24, [2], /^snapshot: unserved: 2; expected 0 to 1$/],
   ['an alias prefix of length 0', HAIRPIN + 1, [0], /^snapshot: alias4: 0; expected 1 to 32$/],
   [
@@ -72,6 +73,14 @@ const REFUSED: readonly (readonly [what: string, at: number, bytes: readonly num
     [3],
     /^snapshot: sources\[0\]\.length: 3; expected 4 to 32$/,
   ],
+  [
+    'a limit that does not fit a bucket',
+    LIMITS + 1,
+    [161, 134, 1, 0],
+    /^snapshot: per source: 100001; expected 0 to 100000$/,
+  ],
+  ['no burst', LIMITS + 9, [0], /^snapshot: burst: 0; expected 1 to 60$/],
+  ['a limit of all IPv6 together', LIMITS + 11, [0], /^snapshot: prefix6: 0; expected 1 to 128$/],
   [
     'more services than bytes',
     SERVICE - 4,

@@ -26,6 +26,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&EngineObject::find_on_probation>("findOnProbation"),
                          InstanceMethod<&EngineObject::sources_on>("sourcesOn"),
                          InstanceMethod<&EngineObject::turn>("turn"),
+                         InstanceMethod<&EngineObject::limit_of>("limitOf"),
                          InstanceMethod<&EngineObject::changes>("changes"),
                          InstanceMethod<&EngineObject::put>("put"),
                          InstanceMethod<&EngineObject::forget>("forget"),

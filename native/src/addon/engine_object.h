@@ -52,6 +52,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value sources_on(const Napi::CallbackInfo& info);
   // turn(service: number, isV6: boolean) → number
   Napi::Value turn(const Napi::CallbackInfo& info);
+  // limitOf(address: Uint8Array of 4 or 16, nowSeconds: number) → "source-limit", "prefix-limit" or undefined
+  Napi::Value limit_of(const Napi::CallbackInfo& info);
   // changes(position: number, most: number) → {next: number, rows: Uint32Array, isLost: boolean}
   Napi::Value changes(const Napi::CallbackInfo& info);
   // put(rows: Uint32Array, isWhole: boolean) → number: how many found no room

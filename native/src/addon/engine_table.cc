@@ -70,6 +70,22 @@ Napi::Value EngineObject::turn(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), engine_->turn(service, boolean(info[1], "isV6")));
 }
 
+Napi::Value EngineObject::limit_of(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array address = bytes(info[0], "address");
+  const bool is_v6 = address.ByteLength() == address_length(true);
+  if (!is_v6 && address.ByteLength() != address_length(false))
+    throw Napi::RangeError::New(info.Env(), "address: expected 4 or 16 bytes");
+  const auto now = number<uint32_t>(info[1], "nowSeconds");
+  switch (engine_->limit_of(address_from(address.Data(), is_v6), is_v6, now)) {
+    case Limit::kSource:
+      return Napi::String::New(info.Env(), "source-limit");
+    case Limit::kPrefix:
+      return Napi::String::New(info.Env(), "prefix-limit");
+    default:
+      return info.Env().Undefined();
+  }
+}
+
 Napi::Value EngineObject::changes(const Napi::CallbackInfo& info) {
   const auto from = position(info[0], "position");
   const auto most = rows_at_most(info[1]);

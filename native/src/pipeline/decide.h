@@ -10,7 +10,7 @@ namespace onehop {
 
 struct Decision {
   Code code;
-  const Member* member;  // null: `code` is kDropNoContainer or kDropDenied
+  const Member* member;  // null: `code` drops it, as kDropNoContainer, kDropDenied or one of the limits
   Origin origin;
 };
 
@@ -58,15 +58,31 @@ inline Pinned find_pinned(const Address& address, const Front& front, const Sour
   return pinned;
 }
 
-// The one decision: which container takes a source. In order: whether the service lets it in at all; the longest pin one of whose containers can take it; the
-// entry, if its container still can; the algorithm. The last two are `unpinned` for a source that a pin covers. Pure:
-// what the table knows is an argument, remembering the outcome is the caller's.
+// The code for a source that is new beyond the limits, or kForwardChosen.
+inline Code limit_of(const Address& source, const Front& front, const SnapshotLookup& lookup, const Past& past) {
+  switch (past.new_sources->limit_of(source, front.is_v6, lookup.new_sources(), past.now)) {
+    case Limit::kSource:
+      return Code::kDropSourceLimit;
+    case Limit::kPrefix:
+      return Code::kDropPrefixLimit;
+    default:
+      return Code::kForwardChosen;
+  }
+}
+
+// The one decision: which container takes a source. In order: whether the service lets it in at all; whether there is a place
+// for it, if nobody knows it; the longest pin one of whose containers can take it; the entry, if its container still can;
+// the algorithm. The last two are `unpinned` for a source that a pin covers. Pure: what the table knows and what else
+// counts of the past are arguments, remembering the outcome is the caller's.
 inline Decision decide(const ParsedPacket& packet, const Front& front, const SnapshotLookup& lookup,
                        const SourceKey& key, const DistributionTable::Found& found, const Past& past) {
   if (!is_admitted(packet.source, front)) return {Code::kDropDenied, nullptr, Origin::kAssigned};
-  const Member* known = found.place == DistributionTable::Found::Place::kNowhere
-                            ? nullptr
-                            : usable_member(front, found.value.container);
+  const bool is_new = found.place == DistributionTable::Found::Place::kNowhere;
+  if (is_new && past.new_sources != nullptr) {
+    const Code code = limit_of(packet.source, front, lookup, past);
+    if (is_drop(code)) return {code, nullptr, Origin::kAssigned};
+  }
+  const Member* known = is_new ? nullptr : usable_member(front, found.value.container);
   bool is_unpinned = false;
   if (front.has_pins) {
     const Pinned pinned = find_pinned(packet.source, front, key, lookup.key(), known);

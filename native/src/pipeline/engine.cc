@@ -28,10 +28,14 @@ struct alignas(64) Seat {
 // What every packet thread shares, made at the first publish: it knows the key by then.
 struct Tables {
   Tables(const TableSizes& sizes, const HashKey& key, PageAdvice advice)
-      : table(sizes.capacity, sizes.probation, key, advice), flows(sizes.flows, key), fragments(sizes.fragments, key) {}
+      : table(sizes.capacity, sizes.probation, key, advice),
+        flows(sizes.flows, key),
+        fragments(sizes.fragments, key),
+        new_sources(key) {}
   DistributionTable table;
   FlowTable flows;
   FragmentTable fragments;
+  NewSources new_sources;
   SecondBudget errors{kErrorsPerSecond};
   TurnCounters turns;
 };
@@ -66,8 +70,8 @@ class alignas(64) PipelineWorker final : public Worker {
   }
 
   void process(std::span<Packet> packets, Result* results) override {
-    const PipelineState state{*lookup_,      tables_.table, tables_.flows, tables_.fragments, tables_.errors,
-                              tables_.turns, tally_,        refused_,      now_};
+    const PipelineState state{*lookup_,      tables_.table,       tables_.flows, tables_.fragments, tables_.errors,
+                              tables_.turns, tables_.new_sources, tally_,        refused_,          now_};
     for (size_t start = 0; start < packets.size(); start += kPreparedAtOnce) {
       const std::span<Packet> some = packets.subspan(start, std::min(kPreparedAtOnce, packets.size() - start));
       for (size_t i = 0; i < some.size(); i++) prepare_packet(some[i], state, prepared_[i]);
@@ -201,6 +205,10 @@ class PipelineEngine final : public Engine {
   }
   uint32_t turn(uint32_t service, bool is_v6) override {
     return tables_ && service <= most_service_ ? tables_->turns.peek(service, is_v6) : 0;
+  }
+  Limit limit_of(const Address& source, bool is_v6, uint32_t now_seconds) override {
+    if (!tables_) return Limit::kNone;
+    return tables_->new_sources.limit_of(source, is_v6, snapshots_.back()->new_sources(), now_seconds);
   }
   uint64_t put(std::span<const Row> rows, bool is_whole) override {
     check_rows(rows);

@@ -14,6 +14,7 @@
 
 #include "../packet/offload.h"
 #include "../table/entries.h"
+#include "../table/new_sources.h"
 #include "refusals.h"
 #include "replaced.h"
 
@@ -143,6 +144,8 @@ class Engine {
   // Control thread: how many entries lead to a container, and whose turn it is in a service. 0 before the first publish.
   virtual uint32_t sources_on(uint32_t container) = 0;
   virtual uint32_t turn(uint32_t service, bool is_v6) = 0;
+  // Control thread: what keeps a source from a place on probation if nobody knows it; it takes none.
+  virtual Limit limit_of(const Address& source, bool is_v6, uint32_t now_seconds) = 0;
   // Control thread, after the first publish: of the snapshot that `encoded` makes of the one in force (forecast.h). Throws as
   // publish does. To be destroyed before the engine.
   virtual std::unique_ptr<Forecast> forecast(std::span<const uint8_t> encoded, std::span<const PairWords> pairs) = 0;

@@ -55,13 +55,18 @@ Result without_service(const ParsedPacket& packet, Offload& offload, const Pipel
                                            : reject(packet, Code::kDropPortClosed, offload, state);
 }
 
-// There is a service, but no container for this source.
-Result without_container(const ParsedPacket& packet, const Front& front, Code drop, Offload& offload,
-                         const PipelineState& state) {
-  const Service& service = *front.service;
-  const bool is_dropping =
-      drop == Code::kDropDenied ? service.admission.is_dropping : service.is_dropping_when_empty;
-  Result result = is_dropping ? dropped(drop, packet, packet.source) : reject(packet, drop, offload, state);
+// Whether whom a service does not serve, for this reason, hears of it. Who is new beyond the limits does not: he asks again by
+// himself when there may be a place, and answers to made-up sources would go to others.
+bool is_told(const Service& service, Code drop) {
+  if (drop == Code::kDropDenied) return !service.admission.is_dropping;
+  return drop == Code::kDropNoContainer && !service.is_dropping_when_empty;
+}
+
+// There is a service, but not for this source.
+Result not_served(const ParsedPacket& packet, const Front& front, Code drop, Offload& offload,
+                  const PipelineState& state) {
+  Result result = is_told(*front.service, drop) ? reject(packet, drop, offload, state)
+                                                : dropped(drop, packet, packet.source);
   result.service = front.service_id;
   return result;
 }
@@ -87,8 +92,11 @@ Result forward(const ParsedPacket& packet, const Front* front, uint64_t hint, Of
 
   const SourceKey key = source_key(*front, packet.source);
   const DistributionTable::Found found = state.table.lookup(key, hint, state.now, front->idle);
-  const Decision decision = decide(packet, *front, state.lookup, key, found, {state.table.entries(), state.turns, true});
-  if (decision.member == nullptr) return without_container(packet, *front, decision.code, offload, state);
+  const Past past{state.table.entries(), state.turns, true, nullptr, &state.new_sources, state.now};
+  const Decision decision = decide(packet, *front, state.lookup, key, found, past);
+  if (decision.member == nullptr) return not_served(packet, *front, decision.code, offload, state);
+  if (found.place == DistributionTable::Found::Place::kNowhere)
+    state.new_sources.take(packet.source, packet.is_v6, state.lookup.new_sources(), state.now);
 
   const Member& member = *decision.member;
   state.table.remember(key, found, member.container, decision.origin, packet, front->quota, state.now,

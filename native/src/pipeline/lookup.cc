@@ -33,7 +33,8 @@ SnapshotLookup::SnapshotLookup(const SnapshotLookup* before, Update update, Repl
     : key_(update.key),
       is_dropping_unserved_(update.is_dropping_unserved),
       version_(before == nullptr ? 1 : before->version_ + 1),
-      aliases_(update.hairpin) {
+      aliases_(update.hairpin),
+      new_sources_(update.new_sources) {
   if (before != nullptr && update.is_whole) {
     before->services_.for_each([&](const auto& service) { replaced.gone.push_back(service); });
   } else if (before != nullptr) {

@@ -55,6 +55,7 @@ class SnapshotLookup {
   const HashKey& key() const { return key_; }
   bool is_dropping_unserved() const { return is_dropping_unserved_; }
   const Aliases& aliases() const { return aliases_; }
+  const NewSourceLimits& new_sources() const { return new_sources_; }
   // Counts snapshots. A service's generation is the version that it came with.
   uint32_t version() const { return version_; }
 
@@ -172,6 +173,7 @@ class SnapshotLookup {
   uint32_t version_;
   uint64_t ways_ = 0;  // of all endpoints
   Aliases aliases_;
+  NewSourceLimits new_sources_;
   SharedIndex<const Front*> fronts_;
   SharedIndex<PublicAddress> addresses_;
   SharedIndex<Portless> portless_;  // by address and protocol

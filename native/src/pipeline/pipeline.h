@@ -3,6 +3,7 @@
 
 #include "../table/flows.h"
 #include "../table/fragments.h"
+#include "../table/new_sources.h"
 #include "../table/table.h"
 #include "../table/turns.h"
 #include "budget.h"
@@ -21,6 +22,7 @@ struct PipelineState {
   FragmentTable& fragments;
   SecondBudget& errors;
   TurnCounters& turns;
+  NewSources& new_sources;
   PendingTally& tally;
   Beginning& refused;  // of what is answered in its own place; valid where the result is such a refusal
   uint32_t now;         // seconds

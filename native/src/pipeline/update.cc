@@ -18,7 +18,7 @@ namespace onehop {
 namespace {
 
 constexpr uint32_t kMagic = 0x706f6831;  // "1hop"
-constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersion = 5;
 
 // Reads numbers in order; knows where it stands for the error's sake. Nothing is read past the end.
 class Reader {
@@ -134,6 +134,21 @@ Hairpin read_hairpin(Reader& reader) {
   hairpin.alias[1] = read_alias(reader, "alias6", true);
   read_list(reader, "sources", 6, hairpin.sources, [&] { return read_source(reader, hairpin); });
   return hairpin;
+}
+
+NewSourceLimits read_new_sources(Reader& reader) {
+  NewSourceLimits limits{};
+  if (!reader.boolean("new sources")) return limits;
+  constexpr uint32_t kRateAtMost = 100'000;
+  limits.per_source.per_second = reader.number<uint32_t>("per source", 0, kRateAtMost);
+  limits.per_prefix.per_second = reader.number<uint32_t>("per prefix", 0, kRateAtMost);
+  limits.per_source.burst_seconds = limits.per_prefix.burst_seconds = reader.number<uint8_t>("burst", 1, 60);
+  for (const bool is_v6 : {false, true}) {
+    const uint32_t length =
+        reader.number<uint8_t>(is_v6 ? "prefix6" : "prefix4", 1, static_cast<uint8_t>(address_bits(is_v6)));
+    limits.prefix[is_v6] = {mask_of(length, is_v6), length};
+  }
+  return limits;
 }
 
 // What is needed of members to build the rest of a service, and not after.
@@ -348,6 +363,7 @@ Update decode_update(std::span<const uint8_t> encoded) {
   std::memcpy(&update.key, reader.take(sizeof update.key, "key"), sizeof update.key);
   update.is_dropping_unserved = reader.boolean("unserved");
   update.hairpin = read_hairpin(reader);
+  update.new_sources = read_new_sources(reader);
   update.is_whole = reader.boolean("is whole");
   read_list(reader, "gone", 4, update.gone, [&] { return reader.number<uint32_t>("id", 1, kIdsBelow - 1); });
   read_services(reader, update);

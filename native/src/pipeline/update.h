@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "../table/new_sources.h"
 #include "snapshot.h"
 
 namespace onehop {
@@ -14,6 +15,7 @@ struct Update {
   HashKey key;
   bool is_dropping_unserved;
   Hairpin hairpin;
+  NewSourceLimits new_sources;
   bool is_whole;               // nothing of the snapshot before stays
   std::vector<uint32_t> gone;  // ids of services
   std::vector<std::unique_ptr<Service>> services;  // that came or changed; one an id

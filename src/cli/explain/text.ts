@@ -42,6 +42,8 @@ function formatService(
 
 function headline({ decision: { reason, container }, admission }: ServiceExplanation, paint: Paint): string {
   if (reason === 'denied') return `is ${paint('denied', 'bad')}: ${whyDenied(admission)} (denied).`
+  if (reason === 'source-limit' || reason === 'prefix-limit')
+    return `is ${paint('dropped', 'bad')} now: it is new, and ${LIMITS[reason]} (${reason}).`
   if (container === undefined) return `gets ${paint('no container', 'bad')}: none can take it.`
   const because = {
     pinned: 'it is pinned',
@@ -53,6 +55,11 @@ function headline({ decision: { reason, container }, admission }: ServiceExplana
   }[reason]
   return `goes to ${paint(oneLine(container), 'good')}, because ${because} (${reason}).`
 }
+
+const LIMITS = {
+  'source-limit': 'has come to as many services as one source may (newSources.perSource)',
+  'prefix-limit': 'as many of its prefix have come as may (newSources.perPrefix)',
+} as const
 
 const whyDenied = (admission: AdmissionExplanation | undefined): string =>
   admission?.prefix === undefined
@@ -160,6 +167,8 @@ function whyNot(
       return ''
     case 'denied':
       return 'the source is denied.'
+    case 'limit':
+      return 'it takes the source when there is a place for new ones again.'
     case 'down':
       return 'down, it takes nobody.'
     case 'family':

@@ -5,6 +5,7 @@ import { DOCKER_SOCKET, socketPath } from '../sources.ts'
 import { integer, list, mapping, oneOf, text } from '../values.ts'
 import { aliasPrefix, interfaceName, listen, prefix } from './addresses.ts'
 import { api } from './api.ts'
+import { newSources } from './new-sources.ts'
 import { table } from './table.ts'
 import { HOUR_US, MS_US, SECOND_US, time } from './times.ts'
 
@@ -97,6 +98,7 @@ export const frameSchema = mapping({
   key: key.optional(),
   unserved: oneOf('reject', 'drop').default('reject'),
   hairpin: hairpin.prefault({}),
+  newSources: newSources.optional(),
   table: table.prefault({}),
   store: store.optional(),
   decisions: decisions.prefault(CONFIG_DEFAULTS.decisions),
