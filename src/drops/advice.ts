@@ -78,7 +78,7 @@ export const ADVICE: Readonly<Record<RefusalReason, Advice>> = {
       'Others of the prefix may be wanted: those who are known stay served. Raise newSources.perPrefix, or deny the prefix (services[].sources).',
   },
   'unknown-flow': {
-    meaning: 'A container answers a known client, but of which public end is forgotten.',
+    meaning: 'A container answers a client of several of its public ends, and of which is forgotten.',
     remedy: 'Raise table.flows, or give services that share an endpoint endpoints of their own.',
   },
   unrelated: {

@@ -4,7 +4,7 @@ import { ICMP } from '../packet/icmp.ts'
 import { isEchoReply, isEchoRequest, isIcmp, isRewritable, type Packet } from '../packet/packet.ts'
 import { otherWay, parseQuoted } from '../packet/quoted.ts'
 import { TCP } from '../packet/tcp.ts'
-import { wayOfFlow } from './asked.ts'
+import { onlyWay, wayOfFlow } from './asked.ts'
 import { pastOf } from './choose.ts'
 import { decide } from './decide.ts'
 import { disguise } from './hairpin.ts'
@@ -69,7 +69,7 @@ export function replyQuoted(packet: Packet, state: PipelineState, isPartial: boo
   const asked = ways.filter((way) => hasAsked(answer, way, state))
   if (asked.length === 0) return passed('unknown-client', packet)
   if (quoted.isLaterFragment && !isOneWay(ways)) return dropped('fragment', packet.source)
-  const way = needsFlow(ways) ? wayOfFlow(asked, answer, state.flows) : ways[0]
+  const way = needsFlow(ways) ? (wayOfFlow(asked, answer, state.flows) ?? onlyWay(asked)) : ways[0]
   if (way === undefined)
     return isOnlyByFlow(asked) ? passed('unknown-flow', packet) : dropped('unknown-flow', packet.source)
 

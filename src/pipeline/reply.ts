@@ -1,6 +1,6 @@
 import { isEchoReply, isIcmp, isRewritable, lacksChecksum, type Packet } from '../packet/packet.ts'
 import { isIcmpError } from '../packet/quoted.ts'
-import { wayOfFlow } from './asked.ts'
+import { onlyWay, wayOfFlow } from './asked.ts'
 import { type EndpointWay, isOneWay, isOnlyByFlow, needsFlow, sourceKey } from './lookup.ts'
 import { dropped, leaving, type Outcome, passed } from './outcome.ts'
 import type { PipelineState } from './pipeline.ts'
@@ -54,6 +54,8 @@ function flowReply(
 ): Outcome {
   const way = wayOfFlow(asked, packet, state.flows)
   if (way !== undefined) return rewritten(packet, way, 'flow', isPartial)
+  const only = onlyWay(asked)
+  if (only !== undefined) return rewritten(packet, only, 'endpoint', isPartial)
   return isOnlyByFlow(asked) ? passed('unknown-flow', packet) : dropped('unknown-flow', packet.destination)
 }
 

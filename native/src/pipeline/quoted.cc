@@ -87,17 +87,18 @@ Result reply_quoted(const ParsedPacket& packet, bool is_partial, const PipelineS
   if (!asked.is_any) return passed(Code::kPassUnknownClient, packet);
   if (quoted.is_later_fragment && !state.lookup.is_one_way(ways))
     return dropped(Code::kDropFragment, packet, packet.source);
-  if (asked.way == nullptr)
+  const EndpointWay* way = asked.way != nullptr ? asked.way : asked.only();
+  if (way == nullptr)
     return asked.is_only_by_flow ? passed(Code::kPassUnknownFlow, packet)
                                  : dropped(Code::kDropUnknownFlow, packet, packet.source);
 
-  const Front& front = *asked.way->front;
+  const Front& front = *way->front;
   rewrite_quoted(packet, quoted, is_partial, [&] {
     rewrite_end(quoted, Side::kDestination, front.address, front.port, false);
     if (client != quoted.source) rewrite_end(quoted, Side::kSource, client, 0, false);
   });
   rewrite_end(packet, Side::kSource, front.address, 0, is_partial);
-  return left(Code::kReplyQuoted, Way::kTun, packet, front, asked.way->container,
+  return left(Code::kReplyQuoted, Way::kTun, packet, front, way->container,
               source_key(front, packet.destination).source);
 }
 

@@ -33,6 +33,7 @@ Result flow_reply(const ParsedPacket& packet, const EndpointWays& ways, bool is_
   const Asked asked = ask(packet, ways, state, FlowEnd(packet, state.flows));
   if (!asked.is_any) return passed(Code::kPassUnknownClient, packet);
   if (asked.way != nullptr) return rewritten(Code::kReplyFlow, packet, *asked.way, is_partial);
+  if (const EndpointWay* only = asked.only()) return rewritten(Code::kReplyEndpoint, packet, *only, is_partial);
   return asked.is_only_by_flow ? passed(Code::kPassUnknownFlow, packet)
                                : dropped(Code::kDropUnknownFlow, packet, packet.destination);
 }

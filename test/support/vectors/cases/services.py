@@ -1,3 +1,4 @@
+from cases.quoted import error
 from config import Container, Service
 from packets import V4, V6, End, Family
 from transcript import case
@@ -91,6 +92,20 @@ def unknown_flow(t, f: Family):
     t.configure(f.service(['80/tcp->8080', '81/tcp->8080']))
     t.forward(lambda to: f.tcp_to(to, flags='S', seq=1), 'chosen')
     packet = f.tcp_from(f.web(1), flags='A', port=40009)
+    t.step(packet, None, 'drop', 'unknown-flow', source=f.client)
+
+
+@case('services-shared-known-once', BOTH)
+def known_once(t, f: Family):
+    """Two services share a container's port, and the client is known to one of them alone: whatever its flow, an answer is
+    from there, and so is an error about a request. One that both know may have meant either."""
+    shop = Service('shop', [f.public2], ['80/tcp->8080'], [f.container(1)])
+    t.configure(f.service(), shop)
+    t.forward(lambda to: f.tcp_to(to, flags='S', seq=1), 'chosen')
+    t.reply(lambda of: f.tcp_from(of, b'ho', flags='PA', seq=9, ack=2, port=40009))
+    t.reply(lambda of: error(f, of.address, f.client, f.tcp_to(of, flags='S', seq=1, port=40009)), 'quoted')
+    t.forward(lambda to: f.tcp_to(to, flags='S', seq=1, port=40001), 'chosen', front=End('shop', f.public2, 80))
+    packet = f.tcp_from(f.web(1), b'ho', flags='PA', seq=9, ack=2, port=40009)
     t.step(packet, None, 'drop', 'unknown-flow', source=f.client)
 
 
