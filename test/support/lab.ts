@@ -35,6 +35,8 @@ import { connect, containerAddresses, type Routers } from './lab/topology.ts'
 interface ServerPorts {
   readonly http?: readonly number[]
   readonly udp?: readonly number[]
+  /** Nothing is logged. */
+  readonly isQuiet?: boolean
 }
 
 export interface LabOptions extends ServerPorts {
@@ -121,7 +123,8 @@ export class Lab {
 
   /** Resolves when every server in it listens. `close` it in a finally or an after hook. */
   static async open(options: LabOptions = {}): Promise<Lab> {
-    const { containers = 3, http = [8080], udp = [5353], clientRouter, containerRouter } = options
+    const { containers = 3, http = [8080], udp = [5353], isQuiet = false } = options
+    const { clientRouter, containerRouter } = options
     const names = ['client', 'host', ...Array.from({ length: containers }, (_, i) => `c${i + 1}`)]
     const openRouter = (name: string, wanted?: RouterOptions) => wanted && Namespace.open(name)
     const [opened, ...between] = await Promise.all([
@@ -135,7 +138,7 @@ export class Lab {
       client,
       host,
       inside.map((namespace, i) =>
-        startContainer(namespace, i, containerAddresses(routers, i), { http, udp }),
+        startContainer(namespace, i, containerAddresses(routers, i), { http, udp, isQuiet }),
       ),
       routers,
       mkdtempSync(join(tmpdir(), 'onehop-lab-')),

@@ -1,6 +1,5 @@
-import { join } from 'node:path'
 import type { Namespace } from './namespace.ts'
-import type { Running } from './running.ts'
+import { Program } from './program.ts'
 
 export interface AskOptions {
   /** The source address; by default the kernel chooses. */
@@ -40,29 +39,20 @@ export interface Transfer {
   readonly seconds: number
 }
 
-const PROGRAM = join(import.meta.dirname, '..', 'servers', 'agent.mjs')
-
 /** A Node process in a namespace that makes requests for the test, without a process for each. */
 export class Agent {
-  readonly #running: Running
-  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
-  #asked = 0
+  readonly #program: Program
 
-  private constructor(running: Running) {
-    this.#running = running
-    running.child.on('message', (message) => this.#settle(message as Answer))
-    const fail = () => this.#failAll()
-    running.exited.then(fail, fail)
+  private constructor(program: Program) {
+    this.#program = program
   }
 
   static async start(namespace: Namespace): Promise<Agent> {
-    const running = namespace.start([process.execPath, PROGRAM], { ipc: true })
-    await running.until(({ stdout }) => stdout.includes('ready\n'), 'ready')
-    return new Agent(running)
+    return new Agent(await Program.start(namespace, 'agent.mjs'))
   }
 
   get(url: string, options: GetOptions = {}): Promise<HttpAnswer> {
-    return this.#ask<HttpAnswer>('get', { url, ...options })
+    return this.#program.ask<HttpAnswer>('get', { url, ...options })
   }
 
   /** `get` of a container's server, parsed. */
@@ -74,49 +64,21 @@ export class Agent {
 
   /** Sends one datagram and waits for the answer, sending again every 200 ms. Rejects with ECONNREFUSED where ICMP says so. */
   udp(address: string, port: number, payload: string, options: AskOptions = {}): Promise<UdpAnswer> {
-    return this.#ask<UdpAnswer>('udp', { address, port, payload, ...options })
+    return this.#program.ask<UdpAnswer>('udp', { address, port, payload, ...options })
   }
 
   /** Opens a TCP connection and closes it again: `open`, or the errno that it failed with. */
   connect(address: string, port: number, options: AskOptions = {}): Promise<string> {
-    return this.#ask<string>('connect', { address, port, ...options })
+    return this.#program.ask<string>('connect', { address, port, ...options })
   }
 
   /** Reads `bytes` bytes from a container's server and compares each with the one it must be. */
   download(url: string, bytes: number, options: AskOptions = {}): Promise<Transfer> {
-    return this.#ask<Transfer>('download', { url, bytes, ...options })
+    return this.#program.ask<Transfer>('download', { url, bytes, ...options })
   }
 
   /** Sends `bytes` known bytes to a container's server, which compares each with the one it must be. */
   upload(url: string, bytes: number, options: AskOptions = {}): Promise<Transfer> {
-    return this.#ask<Transfer>('upload', { url, bytes, ...options })
+    return this.#program.ask<Transfer>('upload', { url, bytes, ...options })
   }
-
-  #ask<Result>(method: string, argument: Readonly<Record<string, unknown>>): Promise<Result> {
-    const id = ++this.#asked
-    return new Promise<Result>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: (value) => resolve(value as Result), reject })
-      this.#running.child.send({ id, method, argument }, (error) => {
-        if (error) this.#settle({ id, error: { message: error.message } })
-      })
-    })
-  }
-
-  #settle({ id, result, error }: Answer): void {
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    if (error) waiting?.reject(Object.assign(new Error(error.message), { code: error.code }))
-    else waiting?.resolve(result)
-  }
-
-  #failAll(): void {
-    for (const id of [...this.#waiting.keys()])
-      this.#settle({ id, error: { message: `the agent ended: ${this.#running.stderr}` } })
-  }
-}
-
-interface Answer {
-  readonly id: number
-  readonly result?: unknown
-  readonly error?: { readonly message: string; readonly code?: string }
 }

@@ -3,7 +3,8 @@
  *
  * HTTP: `GET /bytes?bytes=N&seed=S` streams known bytes, `PUT /bytes?…` compares them, anything else answers
  * `{"container","peer","peerPort"}`. UDP: `who?` is answered the same way, anything else comes back as it is.
- * TCP and UDP on both families. Each request is a JSON line on standard output, the first line says `ready`.
+ * TCP and UDP on both families. Each request is a JSON line on standard output (`"isQuiet":true`: none), the first
+ * line says `ready`.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -11,9 +12,10 @@ import { createServer } from 'node:http'
 import { ByteStream } from './bytes.mjs'
 
 const [, , container, ports] = process.argv
-const { http = [], udp = [] } = JSON.parse(ports)
+const { http = [], udp = [], isQuiet = false } = JSON.parse(ports)
 
-const log = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const log = isQuiet ? () => {} : tell
 
 /** The peer as its family writes it; a socket for both shows IPv4 as ::ffff:192.0.2.1. */
 const whoIs = (address, port) => ({
@@ -49,4 +51,4 @@ async function serveUdp(port) {
 }
 
 await Promise.all([...http.map(serveHttp), ...udp.map(serveUdp)])
-log({ ready: true })
+tell({ ready: true })
