@@ -60,7 +60,7 @@
         "src/io/confinement.cc",
         "src/io/vnet_header.cc",
         "src/io/tun.cc",
-        "src/io/link_drops.cc",
+        "src/io/link_queue.cc",
         "src/io/train.cc",
         "src/io/outbox.cc",
         "src/io/packet_socket.cc",

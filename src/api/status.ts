@@ -39,6 +39,7 @@ const table = z
     entries: count.describe('Sources remembered now'),
     capacity: count,
     probation: count.describe('Sources ever on probation'),
+    made: count.describe('Sources ever remembered for what they sent'),
     moved: count.describe('Entries ever moved to another container'),
     full: count.describe('Sources ever refused because the table was full'),
     overQuota: count.describe('The same because of a quota'),
@@ -96,6 +97,8 @@ const io = z
     joined: count.describe(
       'UDP datagrams that left together with one before them of their flow, by the same write',
     ),
+    tunEmptied: count.describe('How often a queue of the TUN was found empty: while none is, packets wait'),
+    tunQueueLength: count.describe('Packets that fit into each queue of the TUN'),
     tunDropped: count.describe(
       'What the kernel had for the TUN and dropped: its queue was full, or nobody read it',
     ),

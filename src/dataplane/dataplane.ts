@@ -32,11 +32,12 @@ export interface Counters {
   readonly containers: ReadonlyMap<number, { readonly in: Traffic; readonly out: Traffic }>
   /** Entries by scope. */
   readonly scopes: ReadonlyMap<number, number>
-  /** Entries now, on probation ever, moved to another container ever, refused because table or quota was full. */
+  /** Entries now, on probation ever, remembered by what they sent ever, moved to another container ever, refused because table or quota was full. */
   readonly table: {
     readonly entries: number
     readonly capacity: number
     readonly probation: number
+    readonly made: number
     readonly moved: number
     readonly full: number
     readonly overQuota: number
@@ -190,6 +191,10 @@ export interface IoCounters {
   readonly tunWrites: number
   /** UDP datagrams that left together with one before them of their flow, by the same write. */
   readonly joined: number
+  /** How often a packet thread found its queue of the TUN empty: while none does, packets wait there. */
+  readonly tunEmptied: number
+  /** Packets that fit into each queue of the TUN (its txqueuelen); how many wait the kernel tells nobody. */
+  readonly tunQueueLength: number
   /** Since the start, packets that the kernel had for the TUN and dropped: its queue was full, or nobody read it. */
   readonly tunDropped: number
   /** The failed reads and writes above, by call and errno's name. */

@@ -12,7 +12,7 @@ import { FlowTable } from '../table/flows.ts'
 import { FragmentTable } from '../table/fragments.ts'
 import { type Limit, NewSources } from '../table/new-sources.ts'
 import { makeRows, type Rows } from '../table/rows.ts'
-import { DistributionTable } from '../table/table.ts'
+import { DistributionTable, NO_TURNOVER } from '../table/table.ts'
 import { TurnCounters } from '../table/turns.ts'
 import type {
   ChangeBatch,
@@ -133,7 +133,7 @@ class ReferenceEngine implements Engine {
       table: {
         entries: this.#state?.table.size ?? 0,
         capacity: this.#sizes.capacity,
-        ...(this.#state?.table.counters ?? { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }),
+        ...(this.#state?.table.counters ?? NO_TURNOVER),
       },
       scopes: new Map(this.#state?.table.sizes()),
     }

@@ -51,6 +51,7 @@ export function formatMetrics(measured: Measured, usage: ProcessUsage): string {
     ...formatContainers(measured),
     ...formatSources(status),
     ...formatTable(status),
+    ...formatDisk(status),
     ...formatIo(status),
     ...formatSelfCheck(status),
     formatLatency(measured.latency),
@@ -192,6 +193,12 @@ const formatTable = ({ table }: Measured['status']): string[] => [
   formatMetric('onehop_table_capacity', 'gauge', 'Sources that can be remembered.', only(table.capacity)),
   formatMetric('onehop_table_probation_total', 'counter', 'Sources put on probation.', only(table.probation)),
   formatMetric(
+    'onehop_table_made_total',
+    'counter',
+    'Sources remembered anew for what they sent.',
+    only(table.made),
+  ),
+  formatMetric(
     'onehop_table_moved_total',
     'counter',
     'Sources moved to another container.',
@@ -220,10 +227,16 @@ const formatTable = ({ table }: Measured['status']): string[] => [
 const formatIo = ({ io }: Measured['status']): string[] => [
   formatMetric('onehop_queues', 'gauge', 'Packet threads at work.', only(io.queues)),
   formatMetric(
-    'onehop_tun_read_errors_total',
+    'onehop_tun_queue_packets',
+    'gauge',
+    'Packets that fit into each queue of the TUN; how many wait there the kernel does not tell.',
+    only(io.tunQueueLength),
+  ),
+  formatMetric(
+    'onehop_tun_emptied_total',
     'counter',
-    'Reads of the TUN that failed.',
-    only(io.tunReadErrors),
+    'Times that a packet thread found its queue of the TUN empty: while none does, packets wait.',
+    only(io.tunEmptied),
   ),
   formatMetric('onehop_writes_total', 'counter', 'Packets written, to a bridge or back into the TUN.', [
     [{ to: 'bridge' }, io.bridgeWrites],
@@ -241,10 +254,12 @@ const formatIo = ({ io }: Measured['status']): string[] => [
     'Packets for the TUN that the kernel dropped: its queue was full, or nobody read it.',
     only(io.tunDropped),
   ),
-  formatMetric('onehop_write_errors_total', 'counter', 'Writes that failed.', [
-    [{ to: 'bridge' }, io.bridgeWriteErrors],
-    [{ to: 'tun' }, io.tunWriteErrors],
-  ]),
+  formatMetric(
+    'onehop_io_errors_total',
+    'counter',
+    'Reads and writes of packets that failed, by the name of errno; a packet each, but for reads.',
+    errorSamples(io),
+  ),
   formatMetric(
     'onehop_neighbours',
     'gauge',
@@ -274,6 +289,45 @@ const formatIo = ({ io }: Measured['status']): string[] => [
     'counter',
     'Times that a source had to stay on the slow path for want of room.',
     only(io.fastpath.full),
+  ),
+]
+
+/** Those that losses usually show by are there from the start, so that a rate has a beginning. */
+const USUAL_ERRORS = [
+  { call: 'read TUN', error: 'EIO' },
+  { call: 'write TUN', error: 'EIO' },
+  { call: 'write bridge', error: 'ENOBUFS' },
+] as const
+
+function errorSamples({ errors }: Measured['status']['io']): readonly Sample[] {
+  const unseen = USUAL_ERRORS.filter(
+    ({ call, error }) => !errors.some((seen) => seen.call === call && seen.error === error),
+  )
+  return [
+    ...errors.map(({ count, ...labels }): Sample => [labels, count]),
+    ...unseen.map((labels): Sample => [labels, 0]),
+  ]
+}
+
+/** What is off has none. */
+const formatDisk = ({ store, decisions }: Measured['status']): string[] => [
+  formatMetric(
+    'onehop_store_up',
+    'gauge',
+    'Whether the store takes what the table remembers.',
+    store.state === 'off' ? [] : only(Number(store.state === 'current')),
+  ),
+  formatMetric(
+    'onehop_decision_log_up',
+    'gauge',
+    'Whether the log of decisions is written.',
+    decisions.state === 'off' ? [] : only(Number(decisions.state === 'current')),
+  ),
+  formatMetric(
+    'onehop_decision_log_lost_total',
+    'counter',
+    'Changes that could not be logged.',
+    decisions.state === 'off' ? [] : only(decisions.lost),
   ),
 ]
 

@@ -25,10 +25,20 @@ interface Candidate extends Entry {
 
 export interface TableCounters {
   probation: number
+  made: number
   moved: number
   full: number
   overQuota: number
   expired: number
+}
+
+export const NO_TURNOVER: Readonly<TableCounters> = {
+  probation: 0,
+  made: 0,
+  moved: 0,
+  full: 0,
+  overQuota: 0,
+  expired: 0,
 }
 
 const MOST_PACKETS = 0xffff_ffff
@@ -49,7 +59,7 @@ export class DistributionTable {
   #listing: Rows = makeRows(0)
   readonly #sources = new Map<number, number>()
   #size = 0
-  readonly counters: TableCounters = { probation: 0, moved: 0, full: 0, overQuota: 0, expired: 0 }
+  readonly counters: TableCounters = { ...NO_TURNOVER }
 
   constructor(capacity: number, probation: number, hashKey: Uint8Array) {
     this.#capacity = capacity
@@ -225,6 +235,7 @@ export class DistributionTable {
     }
     const { challenge: _, ...entry } = candidate
     this.#store(key, { ...entry, packets: 1, bytes: packet.length })
+    this.counters.made++
     this.#probation.remove(sourceRingKey(key))
   }
 

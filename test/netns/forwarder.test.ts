@@ -108,9 +108,12 @@ test('requests go straight to the bridge, and 64 KB packets stay whole in both d
   const after = await forwarding.ask<Traffic>('received')
   const meanBytes = (after.bytes - before.bytes) / (after.packets - before.packets)
   assert.ok(meanBytes > 3_000, `${meanBytes} bytes a packet, acknowledgments included`)
-  const { bridgeWrites, queues, offload, fastpath, latency, selfCheck, ...rest } = await forwarding.io()
+  const { bridgeWrites, tunEmptied, tunQueueLength, queues, offload, fastpath, latency, selfCheck, ...rest } =
+    await forwarding.io()
   assert.ok(bridgeWrites > 100)
   assert.equal(queues, 2)
+  assert.ok(tunEmptied > 0)
+  assert.equal(tunQueueLength, (await linkByKernel()).txqlen)
   assert.deepEqual(selfCheck, { every: 0, checked: 0, wrong: 0 })
   assert.ok([latency.request, latency.answer].every(({ buckets }) => buckets.some((count) => count > 0)))
   assert.equal(fastpath.state, 'off')
@@ -187,6 +190,7 @@ test('what the kernel has no room for in the TUN is counted as the kernel counts
   await forwarding.untilResolved(4)
   const before = await droppedByKernel()
   await lab.host.script(`ip link set ${TUN} txqueuelen 16`)
+  assert.equal((await forwarding.io()).tunQueueLength, 16)
   await halted(forwarding, () => sendDatagrams(100))
   await lab.host.script(`ip link set ${TUN} txqueuelen 10000`)
   const { tunDropped } = await forwarding.io()
@@ -207,9 +211,11 @@ test('writes that fail are counted by their error', async () => {
   assert.deepEqual(errors, [{ call: 'write TUN', error: 'EIO', count: tunWriteErrors }])
 })
 
-async function droppedByKernel(): Promise<number> {
+const droppedByKernel = async (): Promise<number> => (await linkByKernel()).stats64.tx.dropped
+
+async function linkByKernel() {
   const [link] = JSON.parse(await lab.host.run(['ip', '-j', '-s', 'link', 'show', TUN]))
-  return link.stats64.tx.dropped
+  return link
 }
 
 async function halted({ running }: Forwarding, act: () => Promise<unknown>): Promise<void> {

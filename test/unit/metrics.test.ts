@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import test from 'node:test'
 import type { Status } from '../../src/api/status.ts'
 import { parseConfig } from '../../src/config/load.ts'
@@ -26,9 +28,9 @@ function exampleStatus(services = 1, containers = 1): Status {
     routes: 'made',
     received: SOME,
     verdicts: [{ verdict: 'forward', reason: 'known', ...SOME }],
-    table: { entries: 1, capacity: 10, probation: 2, moved: 3, full: 4, overQuota: 6, expired: 5 },
-    store: { state: 'off' },
-    decisions: { state: 'off' },
+    table: { entries: 1, capacity: 10, probation: 2, made: 9, moved: 3, full: 4, overQuota: 6, expired: 5 },
+    store: { path: '/s', state: 'failing', error: 'EIO', restored: 0, dropped: 0, noRoom: 0 },
+    decisions: { path: '/d', state: 'current', bytes: 9, lost: 4 },
     io: {
       tunReadErrors: 1,
       tunWriteErrors: 2,
@@ -36,6 +38,8 @@ function exampleStatus(services = 1, containers = 1): Status {
       bridgeWriteErrors: 4,
       tunWrites: 5,
       joined: 7,
+      tunEmptied: 11,
+      tunQueueLength: 4096,
       tunDropped: 8,
       errors: [{ call: 'write bridge', error: 'EMSGSIZE', count: 4 }],
       neighboursResolved: 6,
@@ -122,7 +126,15 @@ test('what the status says is in the metrics, each under its labels', () => {
     'onehop_writes_total{to="bridge"}': 3,
     onehop_joined_datagrams_total: 7,
     onehop_tun_dropped_total: 8,
-    'onehop_write_errors_total{to="tun"}': 2,
+    'onehop_io_errors_total{call="write bridge",error="EMSGSIZE"}': 4,
+    'onehop_io_errors_total{call="write bridge",error="ENOBUFS"}': 0,
+    'onehop_io_errors_total{call="read TUN",error="EIO"}': 0,
+    onehop_tun_queue_packets: 4_096,
+    onehop_tun_emptied_total: 11,
+    onehop_store_up: 0,
+    onehop_decision_log_up: 1,
+    onehop_decision_log_lost_total: 4,
+    onehop_table_made_total: 9,
     'onehop_neighbours{state="unresolved"}': 2,
     'onehop_fastpath_interfaces{kind="port"}': 2,
     onehop_fastpath_sources: 9,
@@ -140,6 +152,14 @@ test('what the status says is in the metrics, each under its labels', () => {
     [`onehop_build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
   }
   for (const [series, value] of Object.entries(expected)) assert.equal(metrics.get(series), value, series)
+})
+
+test('the README has each metric by its name, and no other', () => {
+  const text = formatMetrics(measured(exampleStatus()), USAGE)
+  const served = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!)
+  const readme = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8')
+  const named = [...readme.matchAll(/`((?:onehop|process)_[a-z_]+)`/g)].map(([, name]) => name!)
+  assert.deepEqual([...new Set(named)].sort(), served.sort())
 })
 
 test('quantiles lie within their bucket, evenly, and of the last one at its bound', () => {

@@ -140,6 +140,7 @@ Napi::Object counters_object(Napi::Env env, const Counters& counters) {
   table["entries"] = static_cast<double>(counters.entries);
   table["capacity"] = static_cast<double>(counters.capacity);
   table["probation"] = static_cast<double>(counters.probation);
+  table["made"] = static_cast<double>(counters.made);
   table["moved"] = static_cast<double>(counters.moved);
   table["full"] = static_cast<double>(counters.full);
   table["overQuota"] = static_cast<double>(counters.over_quota);
@@ -188,6 +189,8 @@ Napi::Object io_counters(Napi::Env env, const IoCounters& counters) {
   object["bridgeWriteErrors"] = sum_of(counters.bridge_write_errors);
   object["tunWrites"] = static_cast<double>(counters.tun_writes);
   object["joined"] = static_cast<double>(counters.joined);
+  object["tunEmptied"] = static_cast<double>(counters.tun_emptied);
+  object["tunQueueLength"] = counters.tun_queue_length;
   object["tunDropped"] = static_cast<double>(counters.tun_dropped);
   object["errors"] = io_errors(env, counters);
   object["neighboursResolved"] = counters.neighbours_resolved;

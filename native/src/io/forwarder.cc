@@ -13,7 +13,7 @@ Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* 
       self_check_(options.self_check),
       tap_(options.queues) {
   open_queues(options, observer, std::move(held));
-  tun_drops_.emplace(options.tun);
+  tun_queue_.emplace(options.tun);
   update();
   start_threads();
 }
@@ -24,8 +24,10 @@ void Forwarder::update() {
 }
 
 IoCounters Forwarder::counters() {
+  const auto [dropped, length] = tun_queue_->look();
   IoCounters sum{
-      .tun_dropped = tun_drops_->count(),
+      .tun_dropped = dropped,
+      .tun_queue_length = length,
       .neighbours_resolved = neighbours_.resolved(),
       .neighbours_wanted = neighbours_.wanted(),
       .offload = offload_,
@@ -35,6 +37,7 @@ IoCounters Forwarder::counters() {
     const IoCounts& counts = thread->counts();
     sum.bridge_writes += counts.bridge_writes.value();
     sum.tun_writes += counts.tun_writes.value();
+    sum.tun_emptied += counts.tun_emptied.value();
     sum.joined += counts.joined.value();
     for (size_t error = 0; error < ErrorCounts::kErrors; error++) {
       sum.tun_read_errors[error] += counts.tun_read_errors.of(error);

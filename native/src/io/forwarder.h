@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "../pipeline/engine.h"
-#include "link_drops.h"
+#include "link_queue.h"
 #include "neighbours.h"
 #include "packet_thread.h"
 #include "tap.h"
@@ -30,7 +30,8 @@ struct IoCounters {
   using ByError = std::array<uint64_t, ErrorCounts::kErrors>;
   ByError tun_read_errors{}, tun_write_errors{}, bridge_write_errors{};
   uint64_t bridge_writes = 0, tun_writes = 0, joined = 0;
-  uint64_t tun_dropped = 0;
+  uint64_t tun_emptied = 0, tun_dropped = 0;
+  uint32_t tun_queue_length = 0;
   uint32_t neighbours_resolved = 0, neighbours_wanted = 0;
   uint32_t queues = 0;
   std::vector<std::string> offload;
@@ -71,7 +72,7 @@ class Forwarder {
   const uint32_t self_check_;
   uint64_t followed_ = 0;  // version of the container addresses
   std::vector<std::string> offload_;
-  std::optional<LinkDrops> tun_drops_;  // once the TUN is there
+  std::optional<LinkQueue> tun_queue_;  // once the TUN is there
   Tap tap_;
   std::vector<std::unique_ptr<PacketThread>> packet_threads_;
   ThreadGroup threads_;  // last: stopped before what they use is destroyed

@@ -35,6 +35,7 @@ class ErrorCounts {
 struct IoCounts {
   Count bridge_writes;
   Count tun_writes;  // in place of a bridge write: no neighbour, or too large for the way to it
+  Count tun_emptied;  // times that a queue was found empty
   Count joined;      // packets that left as part of another's write
   ErrorCounts tun_read_errors, tun_write_errors, bridge_write_errors;
 };

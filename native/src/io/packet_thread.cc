@@ -85,6 +85,7 @@ void PacketThread::run(const SignalEvent& stop) {
     if (packets > 0) spin_.found();
     if (error == 0) continue;
     if (error == EAGAIN) {
+      counts_.tun_emptied.add_one();
       if (spin_.may_look_again()) continue;
       ::poll(polled, 2, -1);
       spin_.woke();

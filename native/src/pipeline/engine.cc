@@ -333,6 +333,7 @@ Counters PipelineEngine::counters() const {
   const TableCounters& table = tables_->table.counters;
   counters.entries = tables_->table.entries().size();
   counters.probation = table.probation.load(std::memory_order_relaxed);
+  counters.made = table.made.load(std::memory_order_relaxed);
   counters.moved = table.moved.load(std::memory_order_relaxed);
   counters.full = table.full.load(std::memory_order_relaxed);
   counters.over_quota = table.over_quota.load(std::memory_order_relaxed);

@@ -71,7 +71,7 @@ struct Counters {
   Traffic received;
   std::vector<Traffic> reasons;  // by code
   std::vector<IdTraffic> services, containers;
-  uint64_t entries = 0, capacity = 0, probation = 0, moved = 0, full = 0, over_quota = 0, expired = 0;
+  uint64_t entries = 0, capacity = 0, probation = 0, made = 0, moved = 0, full = 0, over_quota = 0, expired = 0;
   std::vector<std::pair<uint32_t, uint32_t>> scopes;  // entries by scope
 };
 

@@ -13,7 +13,7 @@
 namespace onehop {
 
 struct TableCounters {
-  std::atomic<uint64_t> probation{0}, moved{0}, full{0}, over_quota{0}, expired{0};
+  std::atomic<uint64_t> probation{0}, made{0}, moved{0}, full{0}, over_quota{0}, expired{0};
 };
 
 // What one packet thread counts of the entries that it met last. Adding to an entry, which others may do too, waits until
@@ -176,6 +176,7 @@ class DistributionTable {
     value.tally = {1, bytes};
     switch (entries_.store(key, value, quota)) {
       case Entries::Written::kYes:
+        counters.made.fetch_add(1, std::memory_order_relaxed);
         return probation_.remove(found.ring_hash, ring_key(key));
       case Entries::Written::kFull:
         counters.full.fetch_add(1, std::memory_order_relaxed);
