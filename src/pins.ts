@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { formatSource } from './address.ts'
 import { parsePrefix } from './config/address.ts'
 import type { Config, PinConfig, ServiceConfig } from './config/config.ts'
+import { oneLine } from './config/issue.ts'
 import { difference } from './difference.ts'
 import { OnehopError } from './errors.ts'
 
@@ -17,10 +18,12 @@ export interface OperatorPin {
 
 const MOST_PINS = 10_000
 
+const sourceSchema = z.string().refine((text) => parsePrefix(text) !== undefined, 'expected a prefix')
+
 const fileSchema = z.strictObject({
   version: z.literal(1),
   pins: z
-    .array(z.strictObject({ service: z.string(), source: z.string(), container: z.string() }))
+    .array(z.strictObject({ service: z.string(), source: sourceSchema, container: z.string() }))
     .max(MOST_PINS),
 })
 
@@ -52,7 +55,7 @@ export class Pins {
       return undefined
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      return await setAside(this.#path, error as Error)
+      return await setAside(this.#path, error)
     }
   }
 
@@ -215,8 +218,18 @@ async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
-async function setAside(path: string, error: Error): Promise<string> {
+async function setAside(path: string, error: unknown): Promise<string> {
   const aside = `${path}.unreadable`
-  await rename(path, aside)
-  return `${path}: ${error.message.split('\n', 1)[0]}; set aside as ${aside}`
+  const told = `${path}: ${whatIsWrong(error)}`
+  return rename(path, aside).then(
+    () => `${told}; set aside as ${aside}`,
+    ({ syscall, code }: NodeJS.ErrnoException) =>
+      `${told}; ${syscall}: ${code}, so it stays until the next pin`,
+  )
+}
+
+function whatIsWrong(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return oneLine((error as Error).message)
+  const { path, message } = error.issues[0]!
+  return oneLine(`${path.join('.')}: ${message}`)
 }

@@ -1,5 +1,6 @@
 import { PrefixTable } from '../prefix-table.ts'
 import type { Config, PinFile, ServiceConfig } from './config.ts'
+import { quoteValue } from './issue.ts'
 import { parseSource, pathFrom, readRows, readText } from './prefix-file.ts'
 
 /** Of a table's numbers: more different sets of containers are no longer a list of exceptions. */
@@ -49,7 +50,8 @@ function addRow(
   const known = numbers.get(set)
   if (known === undefined) {
     const unknown = set.split(',').find((name) => name === '' || !isContainer(name))
-    if (unknown !== undefined) return `"${unknown}" is no container of the service; expected PREFIX,CONTAINER`
+    if (unknown !== undefined)
+      return `${quoteValue(unknown)} is no container of the service; expected PREFIX,CONTAINER`
     if (numbers.size === MOST_SETS) return `another set of containers; expected at most ${MOST_SETS} of them`
     numbers.set(set, numbers.size)
   }

@@ -16,7 +16,11 @@ export const pathFrom = (folder: string, name: string): string =>
 /** `key` is the config's that names the file. Throws E_CONFIG. */
 export function readText(path: string, key: string): string {
   try {
-    if (statSync(path).size > LARGEST_BYTES)
+    const found = statSync(path)
+    // A pipe waits for a writer and a device has no end; a folder says what it is when it is read.
+    if (!found.isFile() && !found.isDirectory())
+      throw configError([`${path}: no regular file; expected a file of prefixes, as ${key} says`])
+    if (found.size > LARGEST_BYTES)
       throw configError([
         `${path}:1:1: larger than the ${LARGEST_BYTES / 1024 / 1024} MiB a file of prefixes may have`,
       ])
@@ -24,7 +28,7 @@ export function readText(path: string, key: string): string {
   } catch (cause) {
     const { code, syscall } = cause as NodeJS.ErrnoException
     if (syscall === undefined) throw cause
-    throw configError([`${path}: ${syscall}: ${code}; expected a file of prefixes, as ${key} says`])
+    throw configError([`${oneLine(path)}: ${syscall}: ${code}; expected a file of prefixes, as ${key} says`])
   }
 }
 

@@ -85,7 +85,7 @@ export async function* decodeLogged(bytes: Buffer): AsyncGenerator<Logged | 'dam
   let hole = false
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
     const body = bodyAt(bytes, at)
-    if (body !== undefined) yield await decodeBody(body)
+    if (body !== undefined) yield await decodeBody(body).catch(() => 'damaged' as const)
     const next = body === undefined ? bytes.indexOf(MAGIC_TEXT, at + 1) : at + HEADER_BYTES + body.length
     if (body === undefined && !hole && (next >= 0 || !isMagic(bytes, at))) yield 'damaged'
     hole = body === undefined

@@ -21,7 +21,7 @@ export interface SysctlEntry {
   readonly kept?: readonly string[] | undefined
 }
 
-const KEY = /^net\/ipv[46]\/(?:conf|neigh)\/[^/]+\/[a-z_]+$/
+const KEY = /^net\/ipv[46]\/(?:conf|neigh)\/(?!\.\.?\/)[^/]+\/[a-z_]+$/
 
 const journalSchema = z.strictObject({
   version: z.literal(1),

@@ -125,6 +125,22 @@ test('only addon.ts finds the addon', () => {
   assert.deepEqual(files, ['src/dataplane/addon.ts'])
 })
 
+test('programs are run by name and arguments, never by a shell', () => {
+  const running = typescript.filter(({ target }) => target === 'node:child_process')
+  assert.deepEqual(
+    running.map(({ file }) => file),
+    ['src/handover/place.ts', 'src/network/command.ts', 'src/store/store-process.ts'],
+  )
+  const names = running.flatMap(
+    ({ file }) => /import \{ (.*) \} from 'node:child_process'/.exec(read(file))![1]!,
+  )
+  assert.deepEqual(names, ['execFileSync', 'spawn', 'type ChildProcess, fork'])
+  for (const file of filesUnder('src', /\.ts$/))
+    assert.doesNotMatch(read(file), /shell: true|\beval\(|new Function\(|from 'node:vm'/, file)
+  for (const file of filesUnder('native/src', /\.(h|cc)$/))
+    assert.doesNotMatch(read(file), /\b(system|popen|execl[ep]?|execvp|posix_spawn)\(/, file)
+})
+
 function breachesOf(imports: readonly Import[], allowed: Allowed): readonly string[] {
   return imports
     .filter(({ folder, targetFolder }) => {

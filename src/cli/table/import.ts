@@ -34,10 +34,10 @@ export async function readEntries(
   context: CliContext,
   consequence: string,
 ) {
-  const { faults, ...record } = await readFile(file, new LineReader(scopes), context)
-  if (faults.length === 0) return record
-  const shown = faults.slice(0, MOST_FAULTS).map((fault) => `${file}:${fault}`)
-  const more = faults.length > MOST_FAULTS ? [`and ${faults.length - MOST_FAULTS} lines more`] : []
+  const { faults, wrong, ...record } = await readFile(file, new LineReader(scopes), context)
+  if (wrong === 0) return record
+  const shown = faults.map((fault) => `${file}:${fault}`)
+  const more = wrong > faults.length ? [`and ${wrong - faults.length} lines more`] : []
   throw new OnehopError('E_INPUT', [...shown, ...more, consequence].join('\n'))
 }
 
@@ -46,6 +46,7 @@ async function readFile(path: string, reader: LineReader, { stderr }: CliContext
   const progress = new Progress(stderr, 'reading', (await file.stat()).size)
   const rows = new GrowingRows()
   const faults: string[] = []
+  let wrong = 0
   let number = 0
   let bytes = 0
   try {
@@ -55,14 +56,15 @@ async function readFile(path: string, reader: LineReader, { stderr }: CliContext
       progress.show(bytes)
       if (line === '' || reader.takesHeader(line)) continue
       const entry = reader.read(line)
-      if (typeof entry === 'string') faults.push(`${number}: ${entry}`)
-      else if (faults.length === 0) rows.add(entry)
+      if (typeof entry !== 'string') {
+        if (wrong === 0) rows.add(entry)
+      } else if (wrong++ < MOST_FAULTS) faults.push(`${number}: ${entry}`)
     }
   } finally {
     progress.end()
     await file.close()
   }
-  return { rows: rows.written(), faults, names: reader.names, zeroMs: reader.zeroMs }
+  return { rows: rows.written(), faults, wrong, names: reader.names, zeroMs: reader.zeroMs }
 }
 
 /** A regular file: what else could be read might fail in the middle of a line. */

@@ -59,12 +59,13 @@ export class LineReader {
   read(line: string): (SourceKey & Entry) | string {
     const values = line.startsWith('{') ? readJson(line) : this.#readCsv(line)
     if (typeof values === 'string') return values
-    const scope = this.#scopes.get(String(values.scope))
+    const scope = typeof values.scope === 'string' ? this.#scopes.get(values.scope) : undefined
     if (scope === undefined)
       return `scope ${quoteValue(values.scope)}; expected one of ${some(this.#scopes.keys())}`
     const source = readSource(values.source, scope)
     if (source.fault !== undefined) return source.fault
-    const container = scope.containerIds.get(String(values.container))
+    const container =
+      typeof values.container === 'string' ? scope.containerIds.get(values.container) : undefined
     if (container === undefined)
       return `container ${quoteValue(values.container)}; expected one of ${some(scope.containerIds.keys())}`
     const sinceSeconds = this.#time(values.since)

@@ -3,7 +3,7 @@ import type { ApiConfig } from '../config.ts'
 import { mapping, text } from '../values.ts'
 import { listen } from './addresses.ts'
 
-const path = text('an absolute path', (value) => (/^\/[^\0]+$/.test(value) ? value : undefined))
+const path = text('an absolute path', (value) => (/^\/\P{Cc}{1,4094}$/u.test(value) ? value : undefined))
 
 const isLoopback = (host: string): boolean => unusableKind(parseAddress(host)!) === 'loopback'
 

@@ -70,11 +70,12 @@ const pin = mapping({
 })
 
 const PATH = 'a path, relative to the config'
+/** PATH_MAX; no file of anybody's has a control character in its name. */
+const isPath = (value: string): boolean => /^\P{Cc}{1,4095}$/u.test(value)
 const pinFile = text(PATH, (value): PinFile | undefined =>
-  value === '' ? undefined : { name: value, table: new PrefixTable(), sets: [] },
+  isPath(value) ? { name: value, table: new PrefixTable(), sets: [] } : undefined,
 )
-
-const path = text(PATH, (value) => (value === '' ? undefined : value))
+const path = text(PATH, (value) => (isPath(value) ? value : undefined))
 const PREFIXES = 'a list such as [198.51.100.0/24, "2001:db8:1::/48"]'
 
 const sources = mapping({

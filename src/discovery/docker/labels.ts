@@ -1,5 +1,5 @@
 import type { ServiceConfig } from '../../config/config.ts'
-import { type Issue, MOST_SHOWN, quoteValue } from '../../config/issue.ts'
+import { type Issue, MOST_SHOWN, oneLine, quoteValue } from '../../config/issue.ts'
 import { validateService } from '../../config/validate.ts'
 import type { Discovered, Listing } from '../source.ts'
 import { discoverContainer, WEIGHT_LABEL } from './place.ts'
@@ -36,7 +36,7 @@ export function labelledServices(containers: readonly Watched[]): Listing<Labell
   for (const container of containers.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const read = readLabels(container)
     if ('problems' in read) {
-      problems.push(...read.problems.map((problem) => `container "${container.name}": ${problem}`))
+      problems.push(...read.problems.map((problem) => `container ${quoteValue(container.name)}: ${problem}`))
       continue
     }
     const { service, found } = read
@@ -44,7 +44,7 @@ export function labelledServices(containers: readonly Watched[]): Listing<Labell
     const other = known && differenceOf(container, known.first)
     if (known === undefined) services.set(service.name, { first: container, service, containers: [found] })
     else if (other === undefined) known.containers.push(found)
-    else problems.push(`container "${container.name}": ${other}`)
+    else problems.push(`container ${quoteValue(container.name)}: ${other}`)
   }
   return {
     items: [...services.values()].map(({ service, containers }) => ({ service, containers })),
@@ -61,7 +61,7 @@ function readLabels(container: Watched): Read {
   if (typeof found === 'string') return { problems: [found] }
   const refused = ownLabels(container).find(([label]) => NO_LABELS.includes(pathOf(label)[0]!))
   if (refused !== undefined)
-    return { problems: [`label ${refused[0]}: not for labels; expected a config file`] }
+    return { problems: [`label ${oneLine(refused[0])}: not for labels; expected a config file`] }
   if (container.labels[`${PREFIX}port`] === undefined)
     return { problems: [`no label ${PREFIX}port; expected 80/tcp, 80/tcp->8080 or all`] }
   const service = validateService(serviceValue(container))
@@ -120,7 +120,7 @@ function defaultName({ name, labels }: Watched): string {
 function describe({ path, message }: Issue): string {
   const [first = '', ...rest] = path.filter((step) => typeof step === 'string')
   const label = [...KEYS].find(([, key]) => key === first)?.[0] ?? first
-  return `label ${[PREFIX.slice(0, -1), label, ...rest].join('.')}: ${message}`
+  return `label ${oneLine([PREFIX.slice(0, -1), label, ...rest].join('.'))}: ${message}`
 }
 
 /** What one container's labels say of its service otherwise than the first's. */
@@ -130,5 +130,5 @@ function differenceOf(container: Watched, first: Watched): string | undefined {
   const label = [...own.keys(), ...others.keys()].sort().find((key) => own.get(key) !== others.get(key))
   if (label === undefined) return undefined
   const show = (text: string | undefined) => (text === undefined ? 'missing' : quoteValue(text))
-  return `label ${label}: ${show(own.get(label))}; expected ${show(others.get(label))} as container "${first.name}" of the same service has`
+  return `label ${oneLine(label)}: ${show(own.get(label))}; expected ${show(others.get(label))} as container ${quoteValue(first.name)} of the same service has`
 }
