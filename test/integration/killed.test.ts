@@ -15,11 +15,13 @@ const AHEAD_OF_OTHERS = ['sh', '-c', 'chrt -r -p 1 $$ 2>/dev/null || true; exec 
 const SERVES_WITHIN_MS = 1_000
 /** What a queue holds that nobody reads any more when it is closed; a start without a take-over loses five times as many. */
 const LOST_AT_MOST = 50
+/** Of 500 connections, where everything is taken away: who is just being answered. */
+const BROKEN_AT_MOST = 25
 
 interface Death {
   readonly fastpath: 'require' | 'off'
   /** What ends it; or another asks it to go, when that one is ready for it. */
-  readonly end: 'SIGKILL' | 'SIGUSR2' | '--take-over'
+  readonly end: 'SIGKILL' | 'SIGUSR2' | 'SIGTERM' | '--take-over'
   /** Nothing but the fast path remembers: nobody would find his container again by chance. */
   readonly isForgetful?: true
 }
@@ -123,6 +125,24 @@ for (const death of DEATHS) {
       assert.equal(await hostState(lab.host), clean)
     }))
 }
+
+for (const fastpath of ['require', 'off'] as const)
+  test(`SIGTERM and a start, fastpath: ${fastpath}: what is taken away in between is measured, and nobody moves`, () =>
+    withLab({}, async (lab) => {
+      const clean = await hostState(lab.host)
+      const { before, around, servedMs, readyMs } = await noticed(lab, { fastpath, end: 'SIGTERM' })
+      console.error(
+        `SIGTERM and a start, fastpath ${fastpath}: ready after ${readyMs} ms, newcomers served after ${servedMs};`,
+        `longest answer ${Math.round(around.longest)} ms (${Math.round(before.longest)} before), ${around.lost} lost`,
+        `of ${around.answers + around.lost}, ${around.broken} connections broken, ${around.moved} clients moved`,
+      )
+      // The store has them all: it is written at the end.
+      assert.equal(around.moved, 0)
+      assert.ok(servedMs <= SERVES_WITHIN_MS, `newcomers are served ${servedMs} ms after the start`)
+      // What a container answers when the TUN has gone leaves under its own address; its client's refusal ends the connection.
+      assert.ok(around.broken <= BROKEN_AT_MOST, `${around.broken} connections broken`)
+      assert.equal(await hostState(lab.host), clean)
+    }))
 
 test('--take-over where nobody serves is a start like any other', () =>
   withLab({}, async (lab) => {
