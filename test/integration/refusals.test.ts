@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import test, { after } from 'node:test'
-import { type DaemonOptions, onehopCommand } from '../support/lab/daemon.ts'
+import { type Daemon, type DaemonOptions, onehopCommand } from '../support/lab/daemon.ts'
 import { hostState } from '../support/lab/host-state.ts'
 import { BRIDGE, Lab, PUBLIC } from '../support/lab.ts'
 
@@ -148,6 +148,58 @@ test('refuses to be a second daemon that keeps its table where another does, in 
   )
   const agent = await lab.client.agent()
   assert.equal((await agent.get(`http://${PUBLIC}/`)).status, 200)
+  await first.stop()
+})
+
+const ELSEWHERE = '203.0.113.99'
+
+/** Of a second daemon with a TUN of its own: what it shares with the first one, and what that is told by. */
+const COLLISIONS: readonly (readonly [
+  title: string,
+  shared: (first: Daemon) => { readonly config: object; readonly flags?: readonly string[] },
+  error: RegExp,
+])[] = [
+  [
+    'the same public address',
+    () => ({ config: other({ addresses: [PUBLIC] }) }),
+    /public address 203\.0\.113\.10 has a route that onehop did not make for onehop1 \(dev onehop0/,
+  ],
+  [
+    'the same control socket',
+    (first) => ({ config: other({}), flags: ['--socket', first.commandLine('status').at(-1)!] }),
+    /onehop\.sock: .*another daemon answers here; expected/,
+  ],
+  [
+    'the same address for the metrics',
+    () => ({ config: { ...other({}), metrics: METRICS } }),
+    /metrics: listen 127\.0\.0\.1 port 9464: EADDRINUSE/,
+  ],
+]
+
+const METRICS = '127.0.0.1:9464'
+
+const other = (service: object) => ({
+  ...config({ tun: 'onehop1' }),
+  services: [{ ...good.services[0]!, addresses: [ELSEWHERE], ports: ['80/tcp->9090'], ...service }],
+})
+
+test('refuses to be a second daemon at what another one has, and leaves that one at work', async () => {
+  const first = await lab.startDaemon({ config: { ...good, metrics: METRICS } })
+  const before = await hostState(lab.host)
+  for (const [title, shared, error] of COLLISIONS) {
+    const second = lab.launchDaemon(shared(first))
+    const timer = setTimeout(() => second.running.kill(), 60_000)
+    const { code } = await second.running.exited
+    clearTimeout(timer)
+    const said = second.running.stdout + second.running.stderr
+    assert.equal(code, 1, `${title}: ${said}`)
+    assert.match(said, error, title)
+    assert.doesNotMatch(second.running.stderr, /^ {4}at /m)
+    assert.equal(await hostState(lab.host), before, title)
+  }
+  const agent = await lab.client.agent()
+  assert.equal((await agent.get(`http://${PUBLIC}/`)).status, 200)
+  assert.equal((await first.ask('status')).code, 0)
   await first.stop()
 })
 
