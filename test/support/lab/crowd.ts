@@ -8,6 +8,7 @@ export interface Phase {
   readonly answers: number
   readonly lost: number
   readonly longest: number
+  readonly p99: number
   readonly moved: number
   readonly broken: number
   readonly newcomers: readonly number[]

@@ -6,7 +6,7 @@ IPv6 by turns. Besides there are newcomers: every 10 ms a datagram from an addre
 input names a phase that begins then and is answered by the numbers of the one that ended, as JSON; the end of input ends it.
 
     answers, lost    exchanges; lost: not answered within two seconds
-    longest          the longest that any answer took, in milliseconds
+    longest, p99     the longest that any answer took, and that 99 in 100 took at most, in milliseconds
     moved            answers from another container than the client's first
     broken           HTTP connections that ended
     newcomers        when each answered newcomer had sent, in milliseconds since 1970
@@ -35,7 +35,7 @@ def address(number, family):
 class Phase:
     def __init__(self):
         self.answers = self.lost = self.moved = self.broken = 0
-        self.longest = 0
+        self.took = []
         self.newcomers = []
         self.unanswered = 0
 
@@ -84,14 +84,15 @@ class Client:
             length = head.lower().partition(b'content-length: ')[2].partition(b'\r\n')[0]
             if not found or len(body) < int(length):
                 return
-            received, self.received = body, b''
+            # What was given up comes before the answer to the next one.
+            received, self.received = body[:int(length)], body[int(length):]
         self.answered(json.loads(received)['container'], now)
 
     def answered(self, container, now):
         if self.asked is None:  # was given up
             return
         phase.answers += 1
-        phase.longest = max(phase.longest, (now - self.asked) * 1000)
+        phase.took.append((now - self.asked) * 1000)
         phase.moved += self.container not in (None, container)
         self.container = self.container or container
         self.asked = None
@@ -155,7 +156,10 @@ def send_due(due, now):
 
 def end_phase(name):
     global phase
-    print(json.dumps({'phase': name, **vars(phase)}), flush=True)
+    took = sorted(phase.took) or [0]
+    told = {'phase': name, **vars(phase), 'longest': took[-1], 'p99': took[len(took) * 99 // 100]}
+    del told['took']
+    print(json.dumps(told), flush=True)
     phase = Phase()
 
 
