@@ -30,6 +30,7 @@
       "type": "static_library",
       "sources": [
         "src/table/entries.cc",
+        "src/table/slots.cc",
         "src/table/maglev.cc",
         "src/table/turns.cc",
         "src/pipeline/update.cc",
