@@ -46,7 +46,7 @@ export const soak = (options: SoakOptions): Promise<readonly string[]> =>
     await soaked.mix.pause()
     await tellFigures('at rest', soaked)
     return [
-      ...(soaked.failed > 0 ? [`${soaked.failed} of ${soaked.requests} requests failed`] : []),
+      ...(soaked.failed > 0 ? [await failedInWords(soaked)] : []),
       ...(await countingProblems(soaked)),
       ...usageProblems(soaked),
     ]
@@ -95,7 +95,7 @@ async function tellFigures(when: string, soaked: Soaked): Promise<void> {
       when.padStart(7),
       `RSS ${megabytes(daemonBytes)} + ${megabytes(storeBytes)} MB, ${fds} fds, ${threads} threads`,
       `${count(soaked.requests)} requests, ${soaked.failed} failed, median ${medianMs.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`,
-      `${count(received.packets)} received, ${count(sumOf(verdicts))} verdicts, ${count(await sent.packets())} sent`,
+      `${count(received.packets)} received, ${count(sumOf(verdicts))} verdicts, ${count(await sent.packets())} sent, ${count(await sent.dropped())} dropped by links`,
       `${table.entries} entries, ${io.fastpath.sources} in the fast path, ${churn.cycles} cycles, ${churn.reloads} reloads`,
     ].join(' · '),
   )
@@ -108,6 +108,9 @@ const sumOf = (verdicts: Status['verdicts']): number =>
 
 const inWords = ({ at, kind, from, container = 'new', message, code = '', afterMs }: Failure): string =>
   `✖ ${at} ${kind} of ${from} (${container}), after ${afterMs} ms: ${[code, message].filter(Boolean).join(' ')}`
+
+const failedInWords = async ({ failed, requests, sent }: Soaked): Promise<string> =>
+  `${failed} of ${requests} requests failed; links of the lab dropped ${await sent.dropped()} packets meanwhile (the machine's queues were full)`
 
 /** At rest: what the ends' kernels sent is what was received, and each of it has one verdict. */
 async function countingProblems({ daemon, sent }: Soaked): Promise<readonly string[]> {
