@@ -154,6 +154,25 @@ const past = z
         end: z.enum(['made', 'moved', 'repinned', 'put', 'idle', 'forgotten']).optional(),
         next: z.string().optional(),
         stood: pastContainer.optional().describe('The container, as it stood then'),
+        would: listOf(
+          z.object({
+            service: z.string(),
+            reason: z.string().optional(),
+            container: z.string().optional(),
+            unknown: z
+              .string()
+              .optional()
+              .describe(
+                "Why it cannot be known: service (it is none any more), family (no address of the source's), slow-start, " +
+                  'or the algorithm, which goes by turns or counts that are not logged',
+              ),
+          }),
+        )
+          .optional()
+          .describe(
+            'Of a source that was not remembered: whom each service would have chosen, by the config in force now and its ' +
+              'containers as they stood then',
+          ),
         isDoubtful: z.boolean().describe('Changes were lost that might say otherwise'),
       }),
     ),

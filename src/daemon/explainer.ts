@@ -15,6 +15,7 @@ import { SnapshotLookup } from '../pipeline/lookup.ts'
 import type { Snapshot } from '../pipeline/snapshot.ts'
 import { entryOf, makeRows, rowCount, writeGone } from '../table/rows.ts'
 import { nowSeconds, zeroMs } from './clock.ts'
+import { chooseThen } from './past-choice.ts'
 
 export interface ExplainerParts {
   readonly dataPlane: DataPlane
@@ -73,7 +74,11 @@ export class Explainer {
       return await readHistory(log.status().path, question)
     })
     this.#reading = reading.catch(() => {})
-    return explainPast(question, await reading, this.#tableNow)
+    const history = await reading
+    const weightOf = (service: ServiceConfig, container: string) =>
+      this.#parts.standings(service).find((standing) => standing.container === container)?.weight ?? 0
+    const choose = chooseThen(this.#parts.pins.applied(config()), this.#snapshot!.key, weightOf)
+    return explainPast(question, history, this.#tableNow, choose)
   }
 
   readonly #tableNow: TableNow = (name, source) => {

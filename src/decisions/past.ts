@@ -43,9 +43,27 @@ export interface PastScope {
   readonly next?: string
   /** The container, as it stood then. */
   readonly stood?: PastContainer
+  /** Of a source that was not remembered: whom each service would have chosen. Missing: there is no config to ask. */
+  readonly would?: readonly PastChoice[]
   /** Changes were lost between, that might say otherwise. */
   readonly isDoubtful: boolean
 }
+
+/** By the config in force now, its containers as they stood then; or why that cannot be known. */
+export interface PastChoice {
+  readonly service: string
+  readonly reason?: string
+  readonly container?: string
+  /**
+   * `service`: it is none any more; `family`: it has no address of the source's; `slow-start`: a container's share was still
+   * growing; else the algorithm, which goes by turns or counts that are not logged.
+   */
+  readonly unknown?: string
+}
+
+export type StateThen = (container: string) => LoggedState | 'gone'
+
+export type ChooseThen = (service: string, source: Address, stateThen: StateThen, atMs: number) => PastChoice
 
 export interface PastContainer {
   readonly container: string
@@ -73,6 +91,7 @@ export function explainPast(
   { source, atMs, service }: PastQuestion,
   history: History,
   tableNow: TableNow | undefined,
+  choose?: ChooseThen,
 ): PastExplanation {
   const { from, to, damaged, lost } = history
   const isBefore = from === undefined || atMs < from
@@ -89,12 +108,24 @@ export function explainPast(
       damaged,
       lost,
     },
-    scopes: pasts.map((past) => ({
-      scope: formatScope(past.scope.name),
-      services: past.scope.services.slice(0, MOST_SERVICES),
-      source: formatSource(past.source, lengthOf(past.source, past.scope)),
-      ...(isBefore ? UNLOGGED : explainScope(past, atMs, history, tableNow)),
-    })),
+    scopes: pasts.map((past) => {
+      const services = past.scope.services.slice(0, MOST_SERVICES)
+      const told = isBefore ? UNLOGGED : explainScope(past, atMs, history, tableNow)
+      const isOpen = told.known === 'no' && history.isAtWork && choose !== undefined
+      return {
+        scope: formatScope(past.scope.name),
+        services,
+        source: formatSource(past.source, lengthOf(past.source, past.scope)),
+        ...told,
+        ...(isOpen
+          ? {
+              would: services.map((name) =>
+                choose(name, source, (container) => history.stateThen(container), atMs),
+              ),
+            }
+          : {}),
+      }
+    }),
   }
 }
 

@@ -48,6 +48,8 @@ for (const { name, url, client } of FAMILIES)
       }, 'the decision in the log')
       assert.deepEqual([told.container, told.origin, told.stood!.state], [first, 'assigned', 'ready'])
       const firstMs = Date.now()
+      const [chosen] = (await past(daemon, client(1), beganMs)).would!
+      assert.deepEqual([chosen!.reason, chosen!.container], ['chosen', first], 'before it had asked')
 
       lab.containers.find((one) => one.name === first)!.server.kill()
       await untilTrue(async () => {
@@ -61,6 +63,8 @@ for (const { name, url, client } of FAMILIES)
         'the move',
       )
       const secondMs = Date.now()
+      const [other] = (await past(daemon, client(2), secondMs)).would!
+      assert.equal(other!.container, await served(2), 'who had never asked, with one container down')
       await daemon.stop('SIGKILL')
 
       const next = await start(lab, folder)

@@ -15,6 +15,8 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { Address } from '../../src/address.ts'
 import { readMoment } from '../../src/cli/explain/moment.ts'
 import { formatPast } from '../../src/cli/explain/past-text.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { chooseThen } from '../../src/daemon/past-choice.ts'
 import { DecisionLog } from '../../src/decisions/decision-log.ts'
 import { readHistory } from '../../src/decisions/files.ts'
 import { explainPast, type TableNow } from '../../src/decisions/past.ts'
@@ -88,6 +90,36 @@ const scopeAt = async (seconds: number, tableNow?: TableNow) => (await ask(secon
 const files = (): readonly string[] =>
   readdirSync(folder).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))
 const fileAt = (n: number): string => join(folder, files().at(n)!)
+
+test('whom a service would have chosen follows how containers stood then, and says where it cannot', () => {
+  const web = (settings: string) =>
+    chooseThen(
+      parseConfig(
+        `version: 1\ninterfaces: {bridges: [br0]}\nservices:\n  - {name: web, addresses: [203.0.113.10], ports: [80/tcp], containers: [{name: a, address: 10.0.0.1}, {name: b, address: 10.0.0.2}]${settings}}\n`,
+        'c.yaml',
+      ),
+      new Uint8Array(16),
+      () => 1,
+    )
+  const all = (a: LoggedState | 'gone', b: LoggedState | 'gone') => (name: string) => (name === 'a' ? a : b)
+  const down: LoggedState = { state: 'down' }
+  const would = (settings: string, ...states: Parameters<typeof all>) =>
+    web(settings)('web', CLIENT, all(...states), START)
+  assert.equal(would('', down, READY).container, 'b')
+  assert.equal(would('', READY, 'gone').container, 'a')
+  assert.deepEqual(would('', down, down), { service: 'web', reason: 'no-container' })
+  assert.equal(would(', pins: [{source: 198.51.100.0/24, container: b}]', READY, READY).reason, 'pinned')
+  assert.equal(would(', sources: {allow: []}', READY, READY).reason, 'denied')
+  assert.equal(would(', algorithm: least-sources', READY, READY).unknown, 'least-sources')
+  const starts: LoggedState = { state: 'ready', since: START - 9_000 }
+  assert.equal(would(', slowStart: 10s', READY, starts).unknown, 'slow-start')
+  assert.equal(would(', slowStart: 8s', down, starts).container, 'b')
+  assert.equal(
+    web('')('web', '20010db8'.padEnd(32, '0') as Address, all(READY, READY), START).unknown,
+    'family',
+  )
+  assert.equal(web('')('shop', CLIENT, all(READY, READY), START).unknown, 'service')
+})
 
 describe('the log of decisions', () => {
   test('tells where a source was, from when until when, why it went, and how containers stood', async () => {

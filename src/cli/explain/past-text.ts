@@ -1,5 +1,5 @@
 import { oneLine } from '../../config/issue.ts'
-import type { PastContainer, PastExplanation, PastScope } from '../../decisions/past.ts'
+import type { PastChoice, PastContainer, PastExplanation, PastScope } from '../../decisions/past.ts'
 
 /** Who served the client then, in words. */
 export function formatPast(past: PastExplanation): string {
@@ -16,7 +16,7 @@ function formatScope(past: PastScope, source: string, from: string | undefined):
   const doubt = past.isDoubtful ? ['That is not certain: changes were lost in between.'] : []
   return [
     `In ${oneLine(past.scope)}${whom}: ${tell(past, from)}`,
-    ...details(past).map((line) => `  ${line}`),
+    ...[...details(past), ...wouldLines(past)].map((line) => `  ${line}`),
     ...doubt,
   ]
 }
@@ -52,6 +52,31 @@ const ENDS: Readonly<Record<string, string>> = {
 
 const ended = ({ until, end }: PastScope): string =>
   until === undefined ? '' : ` (${ENDS[end ?? ''] ?? end}, at ${until})`
+
+function wouldLines({ known, would }: PastScope): readonly string[] {
+  if (known !== 'no') return []
+  if (would === undefined)
+    return ['Whom the algorithm would have chosen the log does not tell: a running daemon works it out.']
+  return would.map(sayChoice)
+}
+
+function sayChoice({ service, reason, container, unknown }: PastChoice): string {
+  const head = `Had it asked ${oneLine(service)} then,`
+  const by = 'by the config in force now and the containers as they stood'
+  if (unknown !== undefined)
+    return `${head} who would have served it cannot be known: ${UNKNOWN[unknown] ?? unknown}.`
+  if (container === undefined) return `${head} nobody would have served it (${reason}), ${by}.`
+  return `${head} it would have gone to ${oneLine(container)} (${reason}), ${by}.`
+}
+
+const UNKNOWN: Readonly<Record<string, string>> = {
+  service: 'it is no service any more',
+  family: "it has no address of the client's family",
+  'slow-start': "a container's share was still growing",
+  'weighted-round-robin': 'whose turn it was is not logged',
+  'least-sources': 'how many sources each container had is not logged',
+  'random-two': 'how many sources each container had is not logged',
+}
 
 function details({ known, from, until, end, next, stood }: PastScope): readonly string[] {
   if (known === 'no' || known === 'unlogged') return []
