@@ -51,6 +51,7 @@ import type { DaemonOptions } from './options.ts'
 import { Planner, type Preview } from './planner.ts'
 import { Reporter } from './reporter.ts'
 import { buildStatus, countedServices, type StatusParts } from './status.ts'
+import { Upkeep } from './upkeep.ts'
 
 /** How long a start or a reload waits for sources to say which containers there are, before clients come. */
 const FIRST_WORD_MS = 5_000
@@ -90,6 +91,7 @@ export class Serving {
   readonly #network: StandingNetwork
   readonly #follower: TableFollower
   readonly #lookout: Lookout
+  readonly #upkeep: Upkeep
   /** As it was written. */
   #base: Config
   #origin: Status['config']['from']
@@ -99,6 +101,8 @@ export class Serving {
   /** Looked up where the config has none. */
   #uplinks: readonly string[] = []
   #due: NodeJS.Timeout | undefined
+  /** The host's addresses and default routes may be others. */
+  #isDisturbed = false
   /** Whose networks are among the sources. */
   #bridges: readonly string[] = []
   /** Containers that the network does not stand for yet. */
@@ -201,9 +205,18 @@ export class Serving {
     this.#network = new StandingNetwork(routes ? { runDir } : undefined, {
       bringUp: async () => {
         await this.bringUp()
+        dataPlane.reopen()
         await this.#serve()
       },
-      onFailure: (error) => log.error({ error: messageOf(error) }, 'no network for what was discovered'),
+      onMended: (commands) => log.warn({ commands: commands.map(shortened) }, MENDED),
+      onFailure: (error) => log.error({ error: messageOf(error) }, 'the network set-up does not stand'),
+    })
+    this.#upkeep = new Upkeep({
+      disturbances: () => dataPlane.disturbances(),
+      mend: () => {
+        this.#isDisturbed = true
+        return this.#network.disturb()
+      },
     })
   }
 
@@ -276,11 +289,13 @@ export class Serving {
     this.#follower.start()
     if (this.#decisions !== undefined) this.reporter.logTo(this.#decisions)
     this.#lookout.start()
+    this.#upkeep.start()
     this.reporter.tell({ type: 'config', change: 'started', services: this.#config.services.length })
   }
 
   /** Resolves when the network is changed no more. */
   async stopFollowing(): Promise<void> {
+    this.#upkeep.stop()
     this.#discovery.close()
     await this.#network.stop()
   }
@@ -382,8 +397,10 @@ export class Serving {
   async #serve(): Promise<void> {
     const config = this.#config
     this.#dataPlane.useBridges(config.interfaces.bridges)
-    const isSame = config.interfaces.bridges.join() === this.#bridges.join()
+    const isSame = !this.#isDisturbed && config.interfaces.bridges.join() === this.#bridges.join()
     const sources = isSame ? this.#sources : await readLocalSources(networkIntent(config))
+    if (this.#isDisturbed) await this.#useUplinks()
+    this.#isDisturbed = false
     this.#bridges = config.interfaces.bridges
     this.#publish(this.#config, sources)
     this.#logChanges(this.#changes)
@@ -620,15 +637,22 @@ export class Serving {
       throw error
     }
     this.#dataPlane.useBridges(this.bridges)
+    await this.#useUplinks()
+    this.#publish()
+  }
+
+  async #useUplinks(): Promise<void> {
     this.#uplinks = await uplinksOf(networkIntent(this.#config), this.#options)
     this.#dataPlane.useUplinks(this.#uplinks)
-    this.#publish()
   }
 }
 
 /** The parser is loaded where somebody sends a config. */
 const readGiven = async (bytes: Uint8Array, file: string): Promise<Config> =>
   (await import('../config/load.ts')).readConfigBytes(bytes, file)
+
+const MENDED = 'part of the network set-up was gone; it was made again'
+const shortened = (command: string): string => command.slice(0, MOST_TOLD)
 
 const isServing = (state: ContainerChange['state']): boolean => state !== 'down' && state !== 'gone'
 

@@ -85,6 +85,8 @@ export interface AddonEngine {
   hold(tun: string, queues: number): void
   useBridges(names: readonly string[]): void
   useUplinks(names: readonly string[]): void
+  disturbances(): number
+  reopen(): void
   stop(isLeft: boolean): void
   io(): IoCounters
   lastWrong(): WrongSum | undefined

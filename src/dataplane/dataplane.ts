@@ -139,6 +139,10 @@ export interface DataPlane extends Engine {
   useBridges(names: readonly string[]): void
   /** Likewise the uplinks. */
   useUplinks(names: readonly string[]): void
+  /** Another number than before: links, routes or rules of the host changed, or the TUN was deleted. Costs next to nothing. */
+  disturbances(): number
+  /** Where the TUN was deleted and is there again, threads go on with the new one. Throws E_NETWORK while it is not. */
+  reopen(): void
   /**
    * Stops the threads and closes what `start` opened; no packet is touched after it returns. Idempotent. `isLeft`: but for the
    * fast path, which goes on for `lingerSeconds`.

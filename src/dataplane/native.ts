@@ -139,6 +139,14 @@ class NativeDataPlane implements DataPlane {
     explained(() => this.#engine.useUplinks(names))
   }
 
+  disturbances(): number {
+    return this.#engine.disturbances()
+  }
+
+  reopen(): void {
+    explained(() => this.#engine.reopen())
+  }
+
   stop(isLeft = false): void {
     this.#engine.stop(isLeft)
   }

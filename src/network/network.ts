@@ -26,17 +26,19 @@ export interface NetworkOptions {
 /**
  * Makes exactly the intent stand, whatever an earlier or interrupted call left. Throws OnehopError E_NETWORK
  * with the host as it was before the call: when something stands in the way, before anything is changed;
- * when a step fails, after undoing those before it.
+ * when a step fails, after undoing those before it. Returns what was missing, as commands.
  */
-export async function bringUp(intent: NetworkIntent, { runDir }: NetworkOptions): Promise<void> {
-  await withNetworkLock(async () => {
+export async function bringUp(intent: NetworkIntent, { runDir }: NetworkOptions): Promise<readonly string[]> {
+  return await withNetworkLock(async () => {
     const host = await readHost(intent.tun, runDir)
     requirePermission(host)
     requireTunDevice()
     requireFeasible(intent, host)
     const standing = standingSetup(intent.tun, host)
     try {
-      await applyAll(steps(intent.tun, standing, wantedSetup(intent, host), host), runDir)
+      const missing = steps(intent.tun, standing, wantedSetup(intent, host), host)
+      await applyAll(missing, runDir)
+      return missing.filter(({ kind }) => kind !== 'journal').map((step) => formatStep(step, runDir))
     } catch (error) {
       await returnTo(standing, intent.tun, runDir)
       throw error

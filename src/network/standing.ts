@@ -5,11 +5,14 @@ import { bringUp, moveContainers, type NetworkIntent, type NetworkOptions, netwo
 export interface StandingListener {
   /** Makes it stand for what is wanted when this is called, by `apply`, and takes it into use. */
   bringUp(): Promise<void>
+  /** Somebody took this away of what stood, and it stands again. */
+  onMended(commands: readonly string[]): void
   /** It could not be made, and is tried again; told when the reason is another than before. */
   onFailure(error: unknown): void
 }
 
 const TRY_AGAIN_MS = 1_000
+const MOST_AGAIN_MS = 8_000
 
 /** The set-up of a daemon at work: which config it was last made for, and so whose answers come back. */
 export class StandingNetwork {
@@ -23,6 +26,11 @@ export class StandingNetwork {
   #turn: Promise<void> = Promise.resolve()
   #isFollowing = false
   #isBehind = false
+  /** How often somebody may have taken something away, and the last time that was looked after. */
+  #disturbances = 0
+  #mended = 0
+  #missing: readonly string[] = []
+  #againMs = TRY_AGAIN_MS
   #retry: NodeJS.Timeout | undefined
   #failure: string | undefined
 
@@ -39,7 +47,8 @@ export class StandingNetwork {
 
   /** Makes it stand for `config`; in turn. Throws OnehopError E_NETWORK, with the set-up as it was. */
   async apply(config: Config): Promise<void> {
-    if (this.#options === undefined || (config === this.#config && this.#next === undefined)) return
+    if (this.#options === undefined) return
+    if (config === this.#config && this.#next === undefined && !this.#isDisturbed) return
     await this.#make(networkIntent(config), this.#options)
     this.#config = config
     this.#next = undefined
@@ -56,10 +65,12 @@ export class StandingNetwork {
   }
 
   async #make(intent: NetworkIntent, options: NetworkOptions): Promise<void> {
+    const disturbances = this.#disturbances
     const kept = this.#intent && keepBridges(intent, this.#intent)
-    const isMoved = kept !== undefined && (await tryMove(this.#intent!, kept))
-    if (!isMoved) await bringUp(intent, options)
+    const isMoved = kept !== undefined && !this.#isDisturbed && (await tryMove(this.#intent!, kept))
+    if (!isMoved) this.#missing = await bringUp(intent, options)
     this.#intent = isMoved ? kept : intent
+    this.#mended = disturbances
   }
 
   /** What stands counts for nothing: the next `apply` reads the host and makes exactly what is wanted. */
@@ -89,6 +100,17 @@ export class StandingNetwork {
     return acted
   }
 
+  /** Something of what stands may have been taken away. Resolves when it was made again, or could not be. */
+  disturb(): Promise<void> {
+    this.#disturbances++
+    this.follow()
+    return this.#turn
+  }
+
+  get #isDisturbed(): boolean {
+    return this.#mended !== this.#disturbances
+  }
+
   start(): void {
     this.#isFollowing = true
     this.follow()
@@ -113,13 +135,18 @@ export class StandingNetwork {
     clearTimeout(this.#retry)
     if (!this.#isFollowing) return
     try {
+      const wasDisturbed = this.#isDisturbed
+      this.#missing = []
       await this.#listener.bringUp()
       this.#failure = undefined
+      this.#againMs = TRY_AGAIN_MS
+      if (wasDisturbed && this.#missing.length > 0) this.#listener.onMended(this.#missing)
     } catch (error) {
       const { message } = error as Error
       if (message !== this.#failure) this.#listener.onFailure(error)
       this.#failure = message
-      this.#retry = setTimeout(() => this.follow(), TRY_AGAIN_MS)
+      this.#retry = setTimeout(() => this.follow(), this.#againMs)
+      this.#againMs = Math.min(2 * this.#againMs, MOST_AGAIN_MS)
     }
   }
 }

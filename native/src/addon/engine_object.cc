@@ -39,6 +39,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&EngineObject::hold>("hold"),
                          InstanceMethod<&EngineObject::use_bridges>("useBridges"),
                          InstanceMethod<&EngineObject::use_uplinks>("useUplinks"),
+                         InstanceMethod<&EngineObject::disturbances>("disturbances"),
+                         InstanceMethod<&EngineObject::reopen>("reopen"),
                          InstanceMethod<&EngineObject::stop>("stop"),
                          InstanceMethod<&EngineObject::io>("io"),
                          InstanceMethod<&EngineObject::last_wrong>("lastWrong"),

@@ -72,6 +72,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   void start(const Napi::CallbackInfo& info);
   // useBridges(names): the bridges from now on, while it runs
   void use_bridges(const Napi::CallbackInfo& info);
+  // disturbances() → number, another one when something was said of the host's network
+  Napi::Value disturbances(const Napi::CallbackInfo& info);
+  // reopen(): the TUN was deleted, and is there again
+  void reopen(const Napi::CallbackInfo& info);
   // hold(tun: string, queues: number): opens queues of the TUN, in which packets wait until start
   void hold(const Napi::CallbackInfo& info);
   // useUplinks(names): likewise the uplinks

@@ -62,6 +62,15 @@ void EngineObject::use_uplinks(const Napi::CallbackInfo& info) {
   if (fast_path_) fast_path_->use_uplinks(std::move(names));
 }
 
+Napi::Value EngineObject::disturbances(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), forwarder_ ? static_cast<double>(forwarder_->disturbances()) : 0);
+}
+
+void EngineObject::reopen(const Napi::CallbackInfo& info) {
+  if (!forwarder_) return;
+  guarded(info, [&] { forwarder_->reopen(); });
+}
+
 void EngineObject::stop(const Napi::CallbackInfo& info) {
   held_.clear();
   if (boolean(info[0], "isLeft") && fast_path_) fast_path_->leave();

@@ -1,14 +1,18 @@
-// System calls: clock_gettime; those of what it opens.
+// System calls: clock_gettime, if_nametoindex; those of what it opens.
 #include "forwarder.h"
+
+#include <net/if.h>
 
 #include <utility>
 
 #include "clock.h"
+#include "failure.h"
 
 namespace onehop {
 
 Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* observer, std::vector<TunQueue> held)
     : engine_(engine),
+      tun_(options.tun),
       neighbours_(options.bridges, options.queues, observer),
       self_check_(options.self_check),
       tap_(options.queues) {
@@ -21,6 +25,23 @@ Forwarder::Forwarder(Engine& engine, const ForwarderOptions& options, Observer* 
 void Forwarder::update() {
   const uint64_t version = engine_.container_addresses_version();
   if (std::exchange(followed_, version) != version) neighbours_.follow(engine_.container_addresses());
+}
+
+void Forwarder::reopen() {
+  for (const auto& thread : packet_threads_) {
+    if (!thread->is_orphaned()) continue;
+    // To open a queue of a TUN that is not there would make it, and as nobody set it up.
+    if (::if_nametoindex(tun_.c_str()) == 0)
+      throw IoFailure(IoFailure::Cause::kNetwork, tun_ + " was deleted; expected that it is made again");
+    thread->adopt(TunQueue::open(tun_));
+    adopted_++;
+  }
+}
+
+uint64_t Forwarder::disturbances() const {
+  uint64_t sum = neighbours_.heard() + adopted_;
+  for (const auto& thread : packet_threads_) sum += thread->is_orphaned();
+  return sum;
 }
 
 IoCounters Forwarder::counters() {

@@ -55,6 +55,11 @@ class Forwarder {
   // The bridges from now on; one that does not exist is waited for.
   void use_bridges(std::vector<std::string> bridges) { neighbours_.use_bridges(std::move(bridges)); }
 
+  // Gives threads whose TUN was deleted queues of the one that has its name now. Throws IoFailure, also when there is none.
+  void reopen();
+  // Grows when something was said of links, routes or rules, and when a thread has lost its TUN.
+  uint64_t disturbances() const;
+
   IoCounters counters();
   // The last packet that left with a checksum it did not come with.
   std::optional<WrongSum> last_wrong() const;
@@ -68,8 +73,10 @@ class Forwarder {
   void start_threads();
 
   Engine& engine_;
+  const std::string tun_;
   Neighbours neighbours_;
   const uint32_t self_check_;
+  uint64_t adopted_ = 0;   // queues, by threads whose TUN was deleted
   uint64_t followed_ = 0;  // version of the container addresses
   std::vector<std::string> offload_;
   std::optional<LinkQueue> tun_queue_;  // once the TUN is there

@@ -107,12 +107,16 @@ void Neighbours::require_bridges() {
 
 void Neighbours::hear() {
   // Whatever failed, something may have been missed; ENOBUFS says so outright.
-  if (events_.drain([this](const NetlinkMessage& message) { apply(message); }) != 0) synchronise_at_ = {};
+  if (events_.drain([this](const NetlinkMessage& message) { apply(message); }) != 0) {
+    synchronise_at_ = {};
+    heard_.fetch_add(1, std::memory_order_relaxed);
+  }
   release(std::exchange(moved_, {}));
   confirm(std::exchange(lost_, {}));
 }
 
 void Neighbours::apply(const NetlinkMessage& message) {
+  if (is_link_change(message) || is_routing_change(message)) heard_.fetch_add(1, std::memory_order_relaxed);
   if (const auto entry = parse_neighbour(message)) {
     const auto change = table_.apply(*entry);
     is_changed_ |= change != NeighbourTable::Change::kNone;

@@ -32,6 +32,8 @@ class Neighbours {
 
   Published<NeighbourMap>& map() { return map_; }
 
+  // How much was said of links, routes and rules so far.
+  uint64_t heard() const { return heard_.load(std::memory_order_relaxed); }
   // Container addresses, all and resolved ones.
   uint32_t wanted() const { return wanted_count_.load(std::memory_order_relaxed); }
   uint32_t resolved() const { return resolved_count_.load(std::memory_order_relaxed); }
@@ -61,6 +63,7 @@ class Neighbours {
   std::mutex mutex_;  // for wanted_ and wanted_bridges_
   std::vector<ContainerAddress> wanted_;
   std::vector<std::string> wanted_bridges_;
+  std::atomic<uint64_t> heard_ = 0;
   std::atomic<uint32_t> wanted_count_ = 0, resolved_count_ = 0;
 
   // Of `run`.

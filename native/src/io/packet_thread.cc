@@ -90,12 +90,26 @@ void PacketThread::run(const SignalEvent& stop) {
       ::poll(polled, 2, -1);
       spin_.woke();
     } else if (error == EBADFD) {
-      return is_orphaned_.store(true, std::memory_order_relaxed);
+      wait_for_another(stop);
+      polled[1].fd = tun_.number();
     } else {
       counts_.tun_read_errors.add(error, 1);
       ::poll(polled, 1, kRetryMs);
     }
   }
+}
+
+void PacketThread::wait_for_another(const SignalEvent& stop) {
+  pollfd polled[] = {{stop.number(), POLLIN, 0}, {adopted_.number(), POLLIN, 0}};
+  is_orphaned_.store(true, std::memory_order_release);
+  while (is_orphaned() && !stop.is_raised()) ::poll(polled, 2, -1);
+  adopted_.lower();
+}
+
+void PacketThread::adopt(TunQueue tun) {
+  tun_ = std::move(tun);
+  is_orphaned_.store(false, std::memory_order_release);
+  adopted_.raise();
 }
 
 PacketThread::Batch PacketThread::forward_batch() {

@@ -28,13 +28,15 @@ class PacketThread {
   PacketThread(TunQueue tun, std::unique_ptr<Worker> worker, Published<NeighbourMap>& map, Tap& tap, size_t reader,
                std::chrono::microseconds spin, Observer* observer, const ProbeOptions& probe);
 
-  // Until `stop` is raised or the TUN is deleted.
+  // Until `stop` is raised.
   void run(const SignalEvent& stop);
 
   const IoCounts& counts() const { return counts_; }
   const Probe& probe() const { return probe_; }
-  // The TUN was deleted, and `run` returned for that.
-  bool is_orphaned() const { return is_orphaned_.load(std::memory_order_relaxed); }
+  // The TUN was deleted, and `run` waits for another.
+  bool is_orphaned() const { return is_orphaned_.load(std::memory_order_acquire); }
+  // Only of one that is orphaned: its new queue.
+  void adopt(TunQueue tun);
 
  private:
   // How many packets were read, and why no more: 0 because they were enough, or errno of the read.
@@ -49,6 +51,7 @@ class PacketThread {
   void forward_watched(uint32_t at, const NeighbourMap& neighbours);
   void decide_checked(uint32_t at);
   Left leave(uint32_t at, const NeighbourMap& neighbours);
+  void wait_for_another(const SignalEvent& stop);
   void tell_observer(uint32_t packets);
 
   TunQueue tun_;
@@ -59,7 +62,8 @@ class PacketThread {
   const size_t reader_;
   Observer* const observer_;
   Spin spin_;
-  std::atomic<bool> is_orphaned_ = false;
+  std::atomic<bool> is_orphaned_ = false;  // while it is, tun_ is the control thread's
+  SignalEvent adopted_;
   alignas(64) IoCounts counts_;
   Probe probe_;
   uint32_t at_once_ = 1;

@@ -165,6 +165,10 @@ std::optional<Route> parse_route(const NetlinkMessage& message) {
   return route;
 }
 
+bool is_link_change(const NetlinkMessage& message) {
+  return message.type == RTM_NEWLINK || message.type == RTM_DELLINK;
+}
+
 bool is_routing_change(const NetlinkMessage& message) {
   return message.type == RTM_NEWROUTE || message.type == RTM_DELROUTE || message.type == RTM_NEWRULE ||
          message.type == RTM_DELRULE;

@@ -63,6 +63,8 @@ std::optional<Link> parse_link(const NetlinkMessage& message);
 std::optional<NeighbourEntry> parse_neighbour(const NetlinkMessage& message);
 std::optional<LostPort> parse_lost_port(const NetlinkMessage& message);
 std::optional<Route> parse_route(const NetlinkMessage& message);
+// An interface came or went, or is another than it was.
+bool is_link_change(const NetlinkMessage& message);
 // A route or a policy rule came or went.
 bool is_routing_change(const NetlinkMessage& message);
 
