@@ -14,9 +14,9 @@ namespace {
 
 // Of these bytes an engine makes its tables: no service, but the key.
 std::vector<uint8_t> without_services(const std::vector<uint8_t>& snapshot) {
-  constexpr size_t kThroughKey = 4 + 4 + 16, kThreeFlagsAndTwoEmptyLists = 1 + 1 + 1 + 4 + 4;
+  constexpr size_t kThroughKey = 4 + 4 + 16, kFourFlagsAndTwoEmptyLists = 4 + 4 + 4;
   std::vector<uint8_t> empty(snapshot.begin(), snapshot.begin() + kThroughKey);
-  empty.resize(kThroughKey + kThreeFlagsAndTwoEmptyLists);
+  empty.resize(kThroughKey + kFourFlagsAndTwoEmptyLists);
   return empty;
 }
 

@@ -181,12 +181,12 @@ export const WORLDS: readonly World[] = [
   { name: 'hairpin', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: ROOMY },
   { name: 'hairpin, little room', config: parseConfig(HAIRPIN, 'hairpin.yaml'), sizes: TIGHT },
   { name: 'empty services', config: parseConfig(EMPTY, 'empty.yaml'), sizes: ROOMY },
+  { name: 'algorithms', config: parseConfig(ALGORITHMS, 'algorithms.yaml'), sizes: SMALL },
   {
     name: 'limits, little room',
     config: parseConfig(LIMITS, 'limits.yaml'),
     sizes: { ...TIGHT, capacity: 1 },
   },
-  { name: 'algorithms', config: parseConfig(ALGORITHMS, 'algorithms.yaml'), sizes: SMALL },
 ]
 
 type Compile = (stateOf?: (container: string) => ContainerState) => Snapshot
