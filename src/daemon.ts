@@ -60,8 +60,16 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     await opened.closeAll(log)
     signals.close()
     log.info('stopped')
-    await flushLog(log)
+    if (!(await flushLog(log))) endWithoutLog()
   }
+}
+
+/**
+ * Ends the process with the exit code that stands when who called has had its turn. A write that the log's reader does not take,
+ * be it tried again and again or a helper thread's that is stuck in it, cannot be called back, and node would wait for it.
+ */
+function endWithoutLog(): void {
+  setImmediate(() => loadAddon().endNow(Number(process.exitCode ?? 0)))
 }
 
 async function lockAll(locks: Opened, tun: string, storePath: string | undefined): Promise<void> {

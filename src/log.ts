@@ -15,16 +15,18 @@ export function openLog(level: string, env: Readonly<Record<string, string | und
       { level },
       pretty({ colorize: areColoursWanted(env, true), ignore: 'pid,hostname', sync: true }),
     )
-  const destination = pino.destination({ dest: STDOUT, sync: false, maxLength: MOST_WAITING_BYTES })
+  // Its flush waits for nothing where minLength is 0.
+  const buffered = { minLength: 1, maxLength: MOST_WAITING_BYTES }
+  const destination = pino.destination({ dest: STDOUT, sync: false, ...buffered })
   return pino({ level, base: null }, destination)
 }
 
-/** Writes what is still waiting; a reader that is gone or stuck is not waited for. */
-export const flushLog = (log: Logger): Promise<void> =>
+/** Writes what is still waiting, and says whether all was written; a reader that is stuck is not waited for. */
+export const flushLog = (log: Logger): Promise<boolean> =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, 100)
+    const timer = setTimeout(() => resolve(false), 100)
     log.flush(() => {
       clearTimeout(timer)
-      resolve()
+      resolve(true)
     })
   })

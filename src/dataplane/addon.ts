@@ -49,6 +49,8 @@ export interface Addon {
   ): SumFault
   /** Leaves bytes for what `confine` runs: the number of a file that is open there. */
   leave(bytes: Uint8Array): number
+  /** Ends the process at once, whatever its threads are at (_exit(2)). `code`: 0 to 255. */
+  endNow(code: number): never
   /** `[verdict, reason]` by code. */
   readonly reasons: readonly (readonly [verdict: string, reason: string])[]
 }

@@ -1,5 +1,6 @@
 // What require() of the addon gives: src/dataplane/addon.ts declares it.
 #include <napi.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -92,6 +93,9 @@ Napi::Value leave(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), guarded(info, [&] { return onehop::leave({left.Data(), left.ByteLength()}); }));
 }
 
+// endNow(code: number): ends the process, whatever its threads are at
+void end_now(const Napi::CallbackInfo& info) { ::_exit(number<uint8_t>(info[0], "code")); }
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Engine"] = EngineObject::define(env);
   exports["EchoSocket"] = EchoSocketObject::define(env);
@@ -104,6 +108,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["tryLock"] = Napi::Function::New<try_lock>(env, "tryLock");
   exports["sumFault"] = Napi::Function::New<sum_fault>(env, "sumFault");
   exports["leave"] = Napi::Function::New<leave>(env, "leave");
+  exports["endNow"] = Napi::Function::New<end_now>(env, "endNow");
   exports["reasons"] = reasons_by_code(env);
   return exports;
 }
