@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { OnehopError } from '../errors.ts'
 import { widened } from './intent.ts'
 import { bringUp, moveContainers, type NetworkIntent, type NetworkOptions, networkIntent } from './network.ts'
 
@@ -56,12 +57,17 @@ export class StandingNetwork {
 
   /**
    * Makes it stand for the containers of `next` besides, which is served a moment later: whom the one in force serves is served
-   * until then. Nothing to do before the first `apply`. In turn, and throws, as `apply`.
+   * until then. Nothing to do before the first `apply`, and nothing done where it cannot stand for both, because an interface
+   * of the one in force is gone: what is wrong with `next`, `apply` says. In turn, as that.
    */
   async widen(next: Config): Promise<void> {
     if (this.#options === undefined || this.#config === undefined) return
-    await this.#make(widened(networkIntent(this.#config), networkIntent(next)), this.#options)
-    this.#next = next
+    try {
+      await this.#make(widened(networkIntent(this.#config), networkIntent(next)), this.#options)
+      this.#next = next
+    } catch (error) {
+      if (!(error instanceof OnehopError)) throw error
+    }
   }
 
   async #make(intent: NetworkIntent, options: NetworkOptions): Promise<void> {
