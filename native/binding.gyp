@@ -30,7 +30,6 @@
       "type": "static_library",
       "sources": [
         "src/table/entries.cc",
-        "src/table/slots.cc",
         "src/table/maglev.cc",
         "src/table/turns.cc",
         "src/pipeline/update.cc",

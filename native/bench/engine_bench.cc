@@ -81,11 +81,10 @@ void expect(const Result& result, Code code) {
 }
 
 // Every source through a handshake, so that the table holds them all.
-void fill(Engine& engine, Worker& worker, uint32_t sources, bool is_v6) {
+void fill(Worker& worker, uint32_t sources, bool is_v6) {
   uint8_t bytes[kRoom];
   worker.begin(kNow);
   for (uint32_t source = 0; source < sources; source++) {
-    engine.make_room_in_time();
     Packet packet{bytes, write_segment(bytes, source, is_v6, tcp::kSyn, 0), kRoom, {}};
     expect(worker.process(packet), Code::kForwardChosen);
     turn_round(bytes, is_v6);
@@ -144,10 +143,10 @@ int main(int count, char** arguments) {
   const auto sources = static_cast<uint32_t>(std::strtoul(arguments[2], nullptr, 10));
   if (!file || sources == 0) fail("expected a snapshot and a number of sources");
 
-  const auto engine = Engine::create({sources, 1 << 16, 1 << 16, 1 << 14}, advise_pages);
+  const auto engine = Engine::create({sources, 1 << 16, 1 << 16, 1 << 14}, advise_huge_pages);
   engine->publish({reinterpret_cast<const uint8_t*>(encoded.data()), encoded.size()});
   const auto worker = engine->attach();
-  for (const bool is_v6 : {false, true}) fill(*engine, *worker, sources / 2, is_v6);
+  for (const bool is_v6 : {false, true}) fill(*worker, sources / 2, is_v6);
   if (engine->counters().entries != sources / 2 * 2) fail("not every source is in the table");
 
   for (const bool is_v6 : {false, true})

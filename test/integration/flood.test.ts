@@ -59,5 +59,8 @@ test('1,000 clients keep their containers, and new ones are served, under a mill
   )
   assert.ok(perMinute >= PER_MINUTE, `only ${perMinute} made-up sources a minute reached the table`)
   assert.deepEqual(moved, [])
-  assert.deepEqual({ ...table, probation: 0 }, { ...before, entries: known.size, made: known.size, probation: 0 })
+  assert.deepEqual(
+    { ...table, probation: 0 },
+    { ...before, entries: known.size, made: known.size, probation: 0 },
+  )
 })

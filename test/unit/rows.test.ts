@@ -184,33 +184,6 @@ for (const [name, create] of ENGINES)
       assert.deepEqual([...entriesIn(found)], [IPV6, ENTRY])
     })
 
-    test('grows under what is in it: clients stay and are counted on, and a list that was begun misses nobody', () => {
-      const engine = open(create, 250_000)
-      const container = connect(engine)
-      const half = (first: number) =>
-        rowsOf(...Array.from({ length: 100_000 }, (_, n) => numbered(first + n)))
-      engine.put(half(0), true)
-      const before = engine.find(rowsOf(ENTRY))
-      const { next, rows } = engine.rows(0, 30_000)
-      engine.put(half(100_000), true)
-      const listed = new Set([...entriesIn(rows)].map(({ source }) => source))
-      for (let cursor = next; cursor !== 0; ) {
-        const page = engine.rows(cursor, 30_000)
-        for (const { source } of entriesIn(page.rows)) listed.add(source)
-        cursor = page.next
-      }
-      const there = [CLIENT, ...Array.from({ length: 100_000 }, (_, n) => numbered(n).source)]
-      assert.ok(there.every((source) => listed.has(source)))
-      assert.deepEqual(engine.find(rowsOf(ENTRY)), before)
-      assert.equal(send(engine, CLIENT, { flags: ACK, acknowledgment: 8 }).container, container)
-      const [known] = entriesIn(engine.find(rowsOf(ENTRY)))
-      assert.equal(known!.packets, [...entriesIn(before)][0]!.packets + 1)
-      assert.equal(engine.find(half(50_000)).length, half(50_000).length)
-      assert.deepEqual([...engine.counters().scopes], [[SCOPE, 200_001]])
-      assert.equal(engine.put(half(200_000), true), 50_001)
-      assert.equal(engine.put(half(200_000), false), 50_001)
-    })
-
     test('lists each of 50,000 entries once, in pages', () => {
       const engine = open(create, 50_000)
       const entries = Array.from({ length: 50_000 }, (_, n) => numbered(n))

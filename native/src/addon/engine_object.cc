@@ -52,7 +52,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
 
 EngineObject::EngineObject(const Napi::CallbackInfo& info)
     : ObjectWrap(info),
-      engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0]), advise_pages); })),
+      engine_(guarded(info, [&] { return Engine::create(read_sizes(info[0]), advise_huge_pages); })),
       capacity_(read_sizes(info[0]).capacity) {}
 
 EngineObject::~EngineObject() { stop_forwarder(); }
@@ -81,7 +81,6 @@ Napi::Value EngineObject::process(const Napi::CallbackInfo& info) {
     worker_->begin(now);
     const Result result = worker_->process(packet);
     worker_->end();
-    engine_->make_room_in_time();
     return outcome(info.Env(), result, given);
   });
 }

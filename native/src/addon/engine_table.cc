@@ -90,8 +90,6 @@ Napi::Value EngineObject::changes(const Napi::CallbackInfo& info) {
   const auto from = position(info[0], "position");
   const auto most = rows_at_most(info[1]);
   return guarded(info, [&] {
-    // Whoever keeps pace with new entries is here often enough.
-    engine_->make_room_in_time();
     RowsOut out(info.Env(), most);
     const ChangeLog::Batch read = engine_->changes(from, out.room());
     Napi::Object object = batch(info.Env(), read.next, out.take(read.count));

@@ -185,13 +185,8 @@ class PipelineEngine final : public Engine {
   uint64_t expire(uint32_t now_seconds) override {
     if (!tables_) return 0;
     free_unused();
-    make_room_in_time();
     const SnapshotLookup& lookup = *snapshots_.back();
     return tables_->table.expire(now_seconds, [&lookup](uint32_t scope) { return lookup.idle_of(scope); });
-  }
-
-  void make_room_in_time() override {
-    if (tables_) tables_->table.entries().grow_in_time();
   }
 
   Counters counters() const override;

@@ -127,8 +127,6 @@ class Engine {
   virtual void heard(const SourceKey& key, const EntryTally& more, uint32_t seen_seconds) = 0;
   // Control thread: removes entries idle too long; returns how many. None before the first publish.
   virtual uint64_t expire(uint32_t now_seconds) = 0;
-  // Control thread, several times a second: makes the table larger before it is full (table/entries.h). `expire` does so, too.
-  virtual void make_room_in_time() = 0;
   // Control thread.
   virtual Counters counters() const = 0;
 

@@ -1,10 +1,27 @@
 #include "entries.h"
 
+#include <cstdlib>
 #include <new>
 
 namespace onehop {
 
 namespace {
+
+constexpr uintptr_t kCacheLine = 64, kHugePage = 2 << 20;
+
+// What a small table would only waste on huge pages' sake.
+constexpr uintptr_t alignment_of(size_t bytes) { return bytes < kHugePage ? kCacheLine : kHugePage; }
+
+// Zeroed memory that costs nothing until it is touched.
+uint8_t* zeroed(size_t bytes) {
+  void* memory = std::calloc(1, bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  return static_cast<uint8_t*>(memory);
+}
+
+uint8_t* aligned(uint8_t* memory, uintptr_t alignment) {
+  return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + alignment - 1) & ~(alignment - 1));
+}
 
 // From the key, but not the key itself: 1 keeps a product from being always even.
 HashKey derive(const HashKey& key) {
@@ -12,24 +29,32 @@ HashKey derive(const HashKey& key) {
   return {word("entries0"), word("entries1")};
 }
 
-// 4 MB: what the first entries may touch.
-constexpr uint32_t kFirstPlaces = 1 << 16;
-// Beyond this all the room there may be is taken at once: what is copied holds up the control thread.
-constexpr uint64_t kMostCopied = 1 << 20;
+// Five slots for four entries, and a little more: 1.3125 slots, of 48 bytes each, are 63 bytes an entry.
+constexpr uint64_t slots_for(uint32_t capacity) { return uint64_t{capacity} + uint64_t{capacity} * 5 / 16; }
+// Beyond the last home: longer than a run grows at that load, however many slots there are.
+constexpr uint64_t kTail = 512;
+
+constexpr uint64_t round_up(uint64_t value, uint64_t step) { return (value + step - 1) / step * step; }
 
 }  // namespace
 
 Entries::Entries(uint32_t capacity, const HashKey& hash_key, PageAdvice advice)
-    : capacity_(capacity), hash_key_(derive(hash_key)), advice_(advice), changes_(capacity) {
-  slots_.store(&grown_.emplace_back(std::min(capacity, kFirstPlaces), advice), std::memory_order_release);
+    : capacity_(capacity),
+      homes_(slots_for(capacity) / kSlotsAGroup + 1),
+      slots_(round_up(homes_ * kSlotsAGroup + std::min<uint64_t>(kTail, capacity + 1), kSlotsAGroup)),
+      hash_key_(derive(hash_key)),
+      memory_(zeroed(bytes() + alignment_of(bytes())), std::free),
+      groups_(reinterpret_cast<Group*>(aligned(memory_.get(), alignment_of(bytes())))),
+      changes_(capacity) {
+  // Before the first touch: a lookup of a random source misses the translation cache too, unless pages are huge.
+  if (advice != nullptr && bytes() >= kHugePage) advice(groups_, bytes());
 }
 
-// Which array it was is part of it: the count of shifts comes first.
 uint64_t Entries::search(const SourceKey& key, EntryValue& value) const {
   uint64_t at;
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     const uint32_t shifts = shifts_.load(std::memory_order_acquire);
-    switch (probe(slots(), key, value, at)) {
+    switch (probe(key, value, at)) {
       case Probe::kFound:
         return at;
       case Probe::kTorn:
@@ -43,29 +68,33 @@ uint64_t Entries::search(const SourceKey& key, EntryValue& value) const {
   return kNone;
 }
 
-Entries::Probe Entries::probe(const Slots& slots, const SourceKey& key, EntryValue& value, uint64_t& at) const {
-  for (at = home_of(slots, key);; at++) {
-    const Probe found = read(slots, at, key, value);
+Entries::Probe Entries::probe(const SourceKey& key, EntryValue& value, uint64_t& at) const {
+  for (at = home_of(key);; at++) {
+    const Probe found = read(at, key, value);
     if (found != Probe::kOther) return found;
   }
 }
 
 // Where the key's entry is, kNone when it is gone or moves just now.
-uint64_t Entries::confirmed(const Slots& slots, const SourceKey& key, uint64_t at) const {
+uint64_t Entries::confirmed(const SourceKey& key, uint64_t at) const {
   EntryValue value;
-  return slots.at(at).matches(key) || probe(slots, key, value, at) == Probe::kFound ? at : kNone;
+  return matches(slot(at), key) || probe(key, value, at) == Probe::kFound ? at : kNone;
 }
 
 void Entries::touch(const SourceKey& key, uint64_t at, uint32_t now) {
-  const Slots& slots = this->slots();
-  at = confirmed(slots, key, at);
-  if (at != kNone) slots.at(at).seen.store(now, std::memory_order_relaxed);
+  at = confirmed(key, at);
+  if (at != kNone) slot(at).seen.store(now, std::memory_order_relaxed);
 }
 
 void Entries::count(const SourceKey& key, uint64_t at, const EntryTally& more) {
-  const Slots& slots = this->slots();
-  at = confirmed(slots, key, at);
-  if (at != kNone) slots.history(at).add(more);
+  at = confirmed(key, at);
+  if (at == kNone) return;
+  History& own = history(at);
+  uint32_t packets = own.packets.load(std::memory_order_relaxed);
+  while (!own.packets.compare_exchange_weak(packets, packets + std::min(more.packets, UINT32_MAX - packets),
+                                            std::memory_order_relaxed)) {
+  }
+  own.bytes.fetch_add(more.bytes, std::memory_order_relaxed);
 }
 
 bool Entries::lock(int attempts) {
@@ -79,10 +108,8 @@ Entries::Written Entries::store(const SourceKey& key, const EntryValue& value, u
   Written written = Written::kYes;
   if (const uint64_t own = find(key); own != kNone)
     replace(own, key, value);
-  else if (size() + reserved_ >= capacity_)
-    written = Written::kFull;
   else
-    written = size() >= slots().places() ? Written::kBusy : insert(key, value, quota);
+    written = size() + reserved_ >= capacity_ ? Written::kFull : insert(key, value, quota);
   unlock();
   return written;
 }
@@ -91,13 +118,13 @@ bool Entries::move(const SourceKey& key, uint32_t container, Origin origin, uint
   if (!lock(1)) return false;
   const uint64_t own = find(key);
   if (own != kNone) {
-    EntryValue value = slots().whole_value_of(own);
+    EntryValue value = whole_value_of(own);
     const uint32_t former = value.container;
     recount(former, container);
     value.container = container;
     value.origin = origin;
     value.seen = now;
-    write(slots().at(own), key, value);
+    write(own, key, value);
     changes_.add(row_of(key, value, change_word(former, false, false)));
   }
   unlock();
@@ -134,8 +161,7 @@ uint64_t Entries::put(std::span<const Row> rows, bool is_whole) {
   in_turns(rows, [&](const Row& row) {
     const SourceKey key = row.key();
     if (const uint64_t own = find(key); own != kNone) return replace(own, key, row.value());
-    if (is_crowded()) grow();
-    if (size() >= std::min(capacity_, slots().places()) || insert(key, row.value(), UINT32_MAX) != Written::kYes) lacking++;
+    if (size() >= capacity_ || insert(key, row.value(), UINT32_MAX) != Written::kYes) lacking++;
     if (reserved_ > 0) reserved_--;
   });
   while (!lock(kPatience)) {
@@ -157,19 +183,17 @@ uint64_t Entries::forget(std::span<const Row> rows) {
 }
 
 uint64_t Entries::find(const SourceKey& key) const {
-  const Slots& slots = this->slots();
-  for (uint64_t at = home_of(slots, key); slots.kind_of(at) != Slots::kEmpty; at++)
-    if (slots.at(at).matches(key)) return at;
+  for (uint64_t at = home_of(key); kind_of(at) != kEmpty; at++)
+    if (matches(slot(at), key)) return at;
   return kNone;
 }
 
 Entries::Written Entries::insert(const SourceKey& key, const EntryValue& value, uint32_t quota) {
   std::atomic<uint32_t>& size = sizes_[key.scope];
   if (size.load(std::memory_order_relaxed) >= quota) return Written::kOverQuota;
-  const Slots& slots = this->slots();
-  uint64_t at = home_of(slots, key);
-  while (slots.kind_of(at) != Slots::kEmpty) at++;
-  if (at == slots.count() - 1) return Written::kFull;
+  uint64_t at = home_of(key);
+  while (kind_of(at) != kEmpty) at++;
+  if (at == slots_ - 1) return Written::kFull;
   fill(at, key, value, 0);
   sources_[value.container].fetch_add(1, std::memory_order_relaxed);
   size.fetch_add(1, std::memory_order_relaxed);
@@ -177,20 +201,21 @@ Entries::Written Entries::insert(const SourceKey& key, const EntryValue& value, 
   return Written::kYes;
 }
 
-void Entries::write(Slot& own, const SourceKey& key, const EntryValue& value) {
+void Entries::write(uint64_t at, const SourceKey& key, const EntryValue& value) {
+  Slot& own = slot(at);
   const uint32_t version = own.state.load(std::memory_order_relaxed) & ~kKindMask;
-  own.state.store(version | Slots::kWriting, std::memory_order_relaxed);
+  own.state.store(version | kWriting, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
   own.high.store(key.source.high, std::memory_order_relaxed);
   own.low.store(key.source.low, std::memory_order_relaxed);
   own.scope_word.store(key.scope_word(), std::memory_order_relaxed);
   own.container_origin.store(container_origin_of(value), std::memory_order_relaxed);
   own.seen.store(value.seen, std::memory_order_relaxed);
-  own.state.store((version + kOneVersion) | Slots::kUsed, std::memory_order_release);
+  own.state.store((version + kOneVersion) | kUsed, std::memory_order_release);
 }
 
 void Entries::replace(uint64_t at, const SourceKey& key, const EntryValue& value) {
-  const uint32_t former = slots().at(at).value().container;
+  const uint32_t former = value_of(slot(at)).container;
   recount(former, value.container);
   fill(at, key, value, former);
 }
@@ -201,14 +226,17 @@ void Entries::recount(uint32_t from, uint32_t to) {
 }
 
 void Entries::fill(uint64_t at, const SourceKey& key, const EntryValue& value, uint32_t former) {
-  slots().history(at).set(value.since, value.tally);
-  write(slots().at(at), key, value);
+  History& own = history(at);
+  own.since.store(value.since, std::memory_order_relaxed);
+  own.packets.store(value.tally.packets, std::memory_order_relaxed);
+  own.bytes.store(value.tally.bytes, std::memory_order_relaxed);
+  write(at, key, value);
   changes_.add(row_of(key, value, change_word(former, false, false)));
 }
 
 void Entries::remove(uint64_t at, bool is_idle) {
-  const SourceKey key = slots().at(at).key();
-  const uint32_t former = slots().at(at).value().container;
+  const SourceKey key = key_of(slot(at));
+  const uint32_t former = value_of(slot(at)).container;
   sources_[former].fetch_sub(1, std::memory_order_relaxed);
   close_gap(at);
   sizes_[key.scope].fetch_sub(1, std::memory_order_relaxed);
@@ -216,94 +244,46 @@ void Entries::remove(uint64_t at, bool is_idle) {
   changes_.add(gone_row(key, former, is_idle));
 }
 
-void Entries::shift_begins() {
-  shifts_.fetch_add(1, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
-}
-
 // Every later entry of the run that may lie in the gap moves into it, and leaves a gap itself.
 void Entries::close_gap(uint64_t gap) {
-  const Slots& slots = this->slots();
-  shift_begins();
-  for (uint64_t at = gap + 1; slots.kind_of(at) != Slots::kEmpty; at++) {
-    const SourceKey key = slots.at(at).key();
-    if (home_of(slots, key) > gap) continue;
-    const EntryValue value = slots.whole_value_of(at);
-    slots.history(gap).set(value.since, value.tally);
-    write(slots.at(gap), key, value);
+  shifts_.fetch_add(1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  for (uint64_t at = gap + 1; kind_of(at) != kEmpty; at++) {
+    const SourceKey key = key_of(slot(at));
+    if (home_of(key) > gap) continue;
+    const EntryValue value = whole_value_of(at);
+    History& moved = history(gap);
+    moved.since.store(value.since, std::memory_order_relaxed);
+    moved.packets.store(value.tally.packets, std::memory_order_relaxed);
+    moved.bytes.store(value.tally.bytes, std::memory_order_relaxed);
+    write(gap, key, value);
     gap = at;
   }
-  const uint32_t version = slots.at(gap).state.load(std::memory_order_relaxed) & ~kKindMask;
-  slots.at(gap).state.store((version + kOneVersion) | Slots::kEmpty, std::memory_order_release);
-  shift_ends();
+  const uint32_t version = slot(gap).state.load(std::memory_order_relaxed) & ~kKindMask;
+  slot(gap).state.store((version + kOneVersion) | kEmpty, std::memory_order_release);
+  shifts_.fetch_add(1, std::memory_order_release);
 }
 
-// Five of eight: there is room for all that come until it is asked again.
-bool Entries::is_crowded() const {
-  const uint32_t places = slots().places();
-  return places < capacity_ && size() >= uint64_t{places} * 5 / 8;
+SourceKey Entries::key_of(const Slot& slot) {
+  const uint32_t scope_word = slot.scope_word.load(std::memory_order_relaxed);
+  return {{slot.high.load(std::memory_order_relaxed), slot.low.load(std::memory_order_relaxed)},
+          scope_word >> 1,
+          (scope_word & 1) != 0};
 }
 
-void Entries::grow_in_time() {
-  if (!is_crowded() || !lock(kPatience)) return;
-  grow();
-  unlock();
+EntryValue Entries::whole_value_of(uint64_t at) const {
+  EntryValue value = value_of(slot(at));
+  const History& own = history(at);
+  value.since = own.since.load(std::memory_order_relaxed);
+  value.tally = {own.packets.load(std::memory_order_relaxed), own.bytes.load(std::memory_order_relaxed)};
+  return value;
 }
 
-// Without memory for a larger one, the table stays as it is until it is full.
-void Entries::grow() {
-  const Slots& from = slots();
-  const uint64_t wanted = uint64_t{from.places()} * 3 / 2;
-  try {
-    grown_.emplace_back(wanted > kMostCopied ? capacity_ : static_cast<uint32_t>(std::min<uint64_t>(wanted, capacity_)), advice_);
-  } catch (const std::bad_alloc&) {
-    return;
-  }
-  const Slots& to = grown_.back();
-  if (!copy(from, to)) return grown_.pop_back();
-  shift_begins();
-  slots_.store(&to, std::memory_order_release);
-  shift_ends();
-  add_what_came(from, to);
-  from.release(advice_);
-}
-
-// What the entries are; what they have sent follows, for that is counted without the lock. False: there is no room.
-bool Entries::copy(const Slots& from, const Slots& to) const {
-  for (uint64_t at = 0; at < from.count(); at++) {
-    if (from.kind_of(at) != Slots::kUsed) continue;
-    const SourceKey key = from.at(at).key();
-    uint64_t place = home_of(to, key);
-    while (to.kind_of(place) != Slots::kEmpty) place++;
-    if (place == to.count() - 1) return false;
-    const EntryValue value = from.whole_value_of(at);
-    to.history(place).set(value.since, {});
-    write(to.at(place), key, value);
-  }
-  return true;
-}
-
-// A thread that had the old array in its hands for all that time counts for nobody.
-void Entries::add_what_came(const Slots& from, const Slots& to) {
-  for (uint64_t at = 0; at < from.count(); at++) {
-    if (from.kind_of(at) != Slots::kUsed) continue;
-    const uint64_t place = find(from.at(at).key());
-    to.history(place).add(from.history(at).tally());
-    const uint32_t seen = from.at(at).seen.load(std::memory_order_relaxed);
-    std::atomic<uint32_t>& known = to.at(place).seen;
-    if (static_cast<int32_t>(seen - known.load(std::memory_order_relaxed)) > 0) known.store(seen, std::memory_order_relaxed);
-  }
-}
-
-// A cursor that is of a smaller array begins anew: entries lie elsewhere.
 Entries::Listed Entries::list(uint64_t cursor, std::span<Row> out) const {
-  const Slots& slots = this->slots();
-  const uint64_t array = uint64_t{grown_.size() - 1} << kCursorBits;
-  const uint64_t end = cursor >> kCursorBits << kCursorBits == array ? cursor - array : 0;
   uint32_t count = 0;
-  for (uint64_t at = end == 0 ? slots.count() : std::min(end, slots.count()); at > 0; at--) {
-    if (count == out.size()) return {array | at, count};
-    if (read(slots, at - 1, out[count])) count++;
+  for (uint64_t at = cursor == 0 ? slots_ : std::min(cursor, slots_); at > 0; at--) {
+    if (count == out.size()) return {at, count};
+    if (read(at - 1, out[count])) count++;
   }
   return {0, count};
 }
@@ -314,20 +294,19 @@ uint32_t Entries::find(std::span<const Row> rows, std::span<Row> out) const {
     const SourceKey key = row.key();
     EntryValue value;
     const uint64_t at = lookup(key, kNoHint, value);
-    if (at != kNone && read(slots(), at, out[count]) && out[count].key() == key) count++;
+    if (at != kNone && read(at, out[count]) && out[count].key() == key) count++;
   }
   return count;
 }
 
 // A slot that is being written is read again: what is there all the time must not be missed.
-bool Entries::read(const Slots& slots, uint64_t at, Row& row) {
-  const Slot& own = slots.at(at);
+bool Entries::read(uint64_t at, Row& row) const {
   for (int attempt = 0; attempt < kAttempts; attempt++) {
-    const uint32_t state = own.state.load(std::memory_order_acquire);
-    if ((state & kKindMask) == Slots::kEmpty) return false;
-    row = row_of(own.key(), slots.whole_value_of(at));
+    const uint32_t state = slot(at).state.load(std::memory_order_acquire);
+    if ((state & kKindMask) == kEmpty) return false;
+    row = row_of(key_of(slot(at)), whole_value_of(at));
     std::atomic_thread_fence(std::memory_order_acquire);
-    if ((state & kKindMask) == Slots::kUsed && own.state.load(std::memory_order_relaxed) == state) return true;
+    if ((state & kKindMask) == kUsed && slot(at).state.load(std::memory_order_relaxed) == state) return true;
   }
   return false;
 }
