@@ -66,22 +66,25 @@ for (const fastpath of ['require', 'off'] as const)
         const flood = startFlood(kind.split(' ')[0]!, number)
         await flood.until(({ lines }) => lines.includes('made'), 'frames that are made')
         await crowd.next('during')
+        const droppedBefore = backlogDrops()
         await flood.exited
         const ended = performance.now()
         await untilServed(agent)
         const recoveredMs = performance.now() - ended
         const during = await crowd.next('after')
+        const dropped = backlogDrops() - droppedBefore
         const { sent, seconds } = JSON.parse(flood.lines.at(-1)!) as { sent: number; seconds: number }
         const memoryMb = residentMb(daemon)
         console.error(
           `fast path ${fastpath}, ${kind}: ${Math.round(sent / seconds / 1000)} k/s; ${during.answers} answers, ` +
-            `${during.lost} lost, ${during.broken} broken, 99 % within ${during.p99.toFixed(1)} ms; a new client after ` +
+            `${during.lost} lost, ${during.broken} broken, ${dropped} frames dropped before onehop, 99 % within ${during.p99.toFixed(1)} ms; a new client after ` +
             `${recoveredMs.toFixed(0)} ms; ${beforeMb.toFixed(0)} → ${memoryMb.toFixed(0)} MB`,
         )
         assert.equal(flood.exit?.code, 0, flood.stderr)
         assert.ok(during.answers > CLIENTS, `${during.answers} answers`)
         assert.deepEqual([during.broken, during.moved], [0, 0])
-        if (fastpath === 'require') assert.equal(during.lost, 0)
+        if (fastpath === 'require')
+          assert.ok(during.lost <= Math.min(dropped, during.answers / 100), `${during.lost} lost`)
         assert.ok(recoveredMs <= RECOVERED_WITHIN_MS, `a new client was served after ${recoveredMs} ms`)
         assert.ok(memoryMb <= beforeMb + GROWN_AT_MOST_MB, `${memoryMb} MB, before all floods ${beforeMb}`)
       })
@@ -106,6 +109,13 @@ for (const fastpath of ['require', 'off'] as const)
       return received.packets === before && before === (await read())
     }
   })
+
+/** Frames that a processor's full backlog drops: between two ends of a veth, before any program sees them (net/core/dev.c). */
+const backlogDrops = (): number =>
+  readFileSync('/proc/net/softnet_stat', 'utf8')
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1]!, 16), 0)
 
 const startFlood = (kind: string, number: number) =>
   lab.client.start([

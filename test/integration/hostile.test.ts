@@ -89,6 +89,10 @@ async function inForce(daemon: Daemon) {
   }
 }
 
+/** A list that came out right all the same: with another address, say, or only its header. */
+const areRows = (bytes: Uint8Array): boolean =>
+  /^scope,source,container\s*(web,[\d.]+,c[12]\s*)*$/.test(Buffer.from(bytes).toString().replaceAll('"', ''))
+
 const sayings = (daemon: Daemon) =>
   daemon.log.filter(({ msg }) => msg === 'reloaded' || msg.startsWith('reload refused'))
 
@@ -174,7 +178,7 @@ test('hostile configs, pins, lists, rows and requests are refused by a daemon at
     assert.deepEqual(await inForce(daemon), before, SEED)
 
     for (const bytes of damages(rows, random, 10)) {
-      if (bytes.length > 4 && bytes.length < 30) continue
+      if (areRows(bytes)) continue
       const { status } = await post(socket, '/v1/table/import', bytes)
       assert.ok(status >= 400 && status < 500, `${status} ${SEED}`)
       refused++

@@ -105,7 +105,7 @@ function damaged(bytes: Uint8Array, random: Random): Uint8Array {
     () => bytes.subarray(at, at + random.below(200)),
   ])()
   if (random.oneIn(3)) {
-    const flipped = bytes.slice()
+    const flipped = Uint8Array.from(bytes) // slice() of a Buffer would share its memory
     if (at < flipped.length) flipped[at]! ^= 1 << random.below(8)
     return flipped
   }
