@@ -1,5 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseAddress } from '../../../src/config/address.ts'
+import { UDP } from '../../../src/packet/udp.ts'
+import { buildPacket } from '../packets.ts'
 import { packetsByVector } from '../vector-packets.ts'
 import type { Target } from './fuzzer.ts'
 import { neighbourMessages } from './netlink.ts'
@@ -26,12 +29,23 @@ const SEEDS: Readonly<Record<Target, () => readonly Seed[]>> = {
 
 function vectorSeeds(): readonly Seed[] {
   const worlds = Array.from({ length: WORLDS_FUZZED }, (_, world) => world)
-  return [...packetsByVector()].flatMap(([name, packets]) =>
+  return [...packetsByVector(), ['unasked', UNASKED] as const].flatMap(([name, packets]) =>
     inputsOf(packets.map((packet) => packet.subarray(0, BYTES_AT_MOST))).flatMap((steps, part) =>
       worlds.map((world) => [`${name}-${part}-${world}`, Uint8Array.from([world, 0, ...steps])] as const),
     ),
   )
 }
+
+/** A known client of the service that remembers flows (worlds.ts), and what its container sends from a port that nobody asked. */
+const UNASKED: readonly Uint8Array[] = [
+  [parseAddress('2001:db8:7::7'), parseAddress('2001:db8:53::11')],
+  ...['fd77::31', 'fd77::32'].map((container) => [parseAddress(container), parseAddress('2001:db8:7::7')]),
+].map(([source, destination], i) =>
+  buildPacket({
+    ...{ source: source!, destination: destination!, protocol: UDP.protocol },
+    ...(i === 0 ? { sourcePort: 40_000, destinationPort: 53 } : { sourcePort: 54, destinationPort: 40_000 }),
+  }),
+)
 
 /** The packets as they came, a few at a time; and the first one with what may follow on it, or come before. */
 function inputsOf(packets: readonly Uint8Array[]): readonly (readonly number[])[] {
