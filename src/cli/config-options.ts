@@ -40,7 +40,8 @@ export const addConfigOptions = (command: Command): Command =>
     )
     .option('--self-check <n>', 'recompute the checksums of one packet in so many (default: 0, none)')
 
-const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
+/** For an option that may be given more than once. */
+export const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
   ...(sofar ?? []),
   value,
 ]

@@ -5,6 +5,7 @@ import { quoteValue } from '../config/issue.ts'
 import { OnehopError } from '../errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import { addDaemonOptions, askDaemon, type DaemonOptions } from './ask.ts'
+import { collect } from './config-options.ts'
 import type { CliContext } from './context.ts'
 import { addFileOptions, type FileOptions, requireBoth } from './file-options.ts'
 import { offlineWhatIf } from './plan/offline.ts'
@@ -52,11 +53,6 @@ export function addWhatIfCommand(program: Command, context: CliContext): void {
       await printPlan(await ask(options, context), options, limit, context)
     })
 }
-
-const collect = (value: string, sofar: readonly string[] | undefined): readonly string[] => [
-  ...(sofar ?? []),
-  value,
-]
 
 async function ask(options: Options, context: CliContext): Promise<Plan> {
   requireBoth(options)

@@ -48,13 +48,11 @@ export interface HairpinConfig {
 }
 
 /** How many new sources one address, and all of a prefix, may bring: src/table/new-sources.ts. */
-export interface NewSourcesConfig {
+export interface NewSourcesConfig extends PrefixLengths {
   /** A second; undefined: no limit. */
   readonly perSource: number | undefined
   readonly perPrefix: number | undefined
   readonly burstSeconds: number
-  readonly prefix4: number
-  readonly prefix6: number
 }
 
 export interface TableConfig {

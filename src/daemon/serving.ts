@@ -1,18 +1,12 @@
 import type { Logger } from 'pino'
 import type { Prefix } from '../address.ts'
 import type { ContainersSource } from '../api/containers.ts'
-import { iterable } from '../api/pieces.ts'
 import type { Applied, PlanSource } from '../api/plan.ts'
 import type { LiveStatus, Status } from '../api/status.ts'
 import { Compiler } from '../compile.ts'
 import type { Config } from '../config/config.ts'
 import { Places } from '../config/places.ts'
-import { type Condition, type Conditions, type Speaker, worst } from '../containers/conditions.ts'
-import { ContainerList, type Standing } from '../containers/container-list.ts'
-import { Damping } from '../containers/damping.ts'
-import { type HealthChange, HealthChecks } from '../containers/health-checks.ts'
 import type { DataPlane } from '../dataplane/dataplane.ts'
-import { openEchoSocket } from '../dataplane/echo.ts'
 import { DecisionLog } from '../decisions/decision-log.ts'
 import { type ContainerChange, changesBetween } from '../discovery/changes.ts'
 import { Discovery, type SourceTurn } from '../discovery/discovery.ts'
@@ -35,7 +29,6 @@ import {
 import { StandingNetwork } from '../network/standing.ts'
 import { Pins } from '../pins.ts'
 import { Identities } from '../pipeline/identities.ts'
-import type { ContainerState } from '../pipeline/snapshot.ts'
 import { isWithin, type Limit } from '../plan/limit.ts'
 import { RateMeter } from '../rates/meter.ts'
 import { scopesOf } from '../scope.ts'
@@ -44,13 +37,14 @@ import { type Rows, rowCount } from '../table/rows.ts'
 import { readVersion } from '../version.ts'
 import { WatchOperator } from '../watch/operator.ts'
 import { nowSeconds, zeroMs } from './clock.ts'
+import { ContainerStates, stateIn } from './container-states.ts'
 import { Explainer } from './explainer.ts'
 import { refuseFixed } from './fixed.ts'
 import { Lookout } from './lookout.ts'
 import type { DaemonOptions } from './options.ts'
 import { Planner, type Preview } from './planner.ts'
 import { Reporter } from './reporter.ts'
-import { buildStatus, countedServices, type StatusParts } from './status.ts'
+import { buildMeasured, buildStatus, type StatusParts } from './status.ts'
 import { Upkeep } from './upkeep.ts'
 
 /** How long a start or a reload waits for sources to say which containers there are, before clients come. */
@@ -80,13 +74,18 @@ export class Serving {
   readonly #selfCheck: SelfCheckReport
   readonly #version = readVersion()
   readonly #startedSeconds = nowSeconds()
-  readonly #list = new ContainerList(() => this.#publish())
-  readonly #health = new HealthChecks((changes) => this.#turn(changes), openEchoSocket)
-  readonly #damping = new Damping((container) => this.#letGo(container))
   readonly #discovery = new Discovery({
     onChange: (knownMs) => this.#rediscover(knownMs),
     onTurn: (turn) => this.#logSource(turn),
     onProblem: (problem) => this.#log.warn({ problem }, 'left out of the container list'),
+  })
+  readonly #states = new ContainerStates({
+    config: () => this.#config,
+    discovery: this.#discovery,
+    places: this.#places,
+    publish: () => this.#publish(),
+    noteFailure: (container, failure) => this.reporter.noteFailure(container, failure),
+    log: () => this.#log,
   })
   readonly #network: StandingNetwork
   readonly #follower: TableFollower
@@ -105,8 +104,6 @@ export class Serving {
   #isDisturbed = false
   /** Whose networks are among the sources. */
   #bridges: readonly string[] = []
-  /** Containers that the network does not stand for yet. */
-  #waiting: ReadonlySet<string> = new Set()
   /** What sources said that is not logged yet. */
   #changes: readonly KnownChange[] = []
 
@@ -149,7 +146,7 @@ export class Serving {
       pins: this.#pins,
       config: () => this.#config,
       decisions: () => this.#decisions,
-      standings: (service) => [...this.#standings({ services: [service] })],
+      standings: (service) => [...this.#states.standings({ services: [service] })],
     })
     this.#planner = new Planner({
       dataPlane,
@@ -158,7 +155,7 @@ export class Serving {
       pins: this.#pins,
       base: () => this.#base,
       config: () => this.#config,
-      conditions: () => this.#conditions(),
+      conditions: () => this.#states.conditions(),
       sources: () => this.#sources,
       preview: (config) => this.#preview(config),
     })
@@ -181,7 +178,7 @@ export class Serving {
       dataPlane,
       identities: this.#identities,
       config: () => this.#config,
-      stateOf: () => stateIn(this.#conditions()),
+      stateOf: () => stateIn(this.#states.conditions()),
       upSeconds: () => this.#upSeconds,
       problems: () => this.#problems.length,
     })
@@ -258,6 +255,10 @@ export class Serving {
     return this.reporter.events
   }
 
+  get containers(): ContainersSource {
+    return this.#states.operated
+  }
+
   get bridges(): readonly string[] {
     return this.#config.interfaces.bridges
   }
@@ -301,10 +302,9 @@ export class Serving {
   }
 
   #publish(config = this.#config, sources = this.#sources): void {
-    this.#waiting = this.#network.missing(config)
-    this.#health.update(config)
+    this.#states.follow(config, this.#network.missing(config))
     const nowMs = performance.now()
-    const conditions = this.#conditions(config)
+    const conditions = this.#states.conditions(config)
     const snapshot = this.#compiler.compile(this.#pins.applied(config), conditions, nowMs, sources)
     this.#noteNames()
     this.#dataPlane.publish(snapshot)
@@ -331,15 +331,6 @@ export class Serving {
     if (dueMs !== undefined) this.#due = setTimeout(() => this.#publish(), dueMs - nowMs)
   }
 
-  /** What the operator asks for is in force when the call returns. */
-  readonly containers: ContainersSource = {
-    list: (names) =>
-      names === undefined ? iterable(() => this.#standings(this.#config)) : this.#standingsOf(names),
-    drain: (names, deadlineMs) => this.#list.drain(this.#places, names, deadlineMs),
-    undrain: (names) => this.#list.undrain(this.#places, names),
-    weigh: (names, weight) => this.#list.weigh(this.#places, names, weight),
-  }
-
   readonly plans: PlanSource = {
     plan: async (bytes, file, top) => this.#planner.plan(await readGiven(bytes, file), top),
     whatIf: (supposition, top) => this.#planner.whatIf(supposition, top),
@@ -349,21 +340,6 @@ export class Serving {
     },
   }
 
-  #standingsOf(names: readonly string[]): readonly Standing[] {
-    const wanted = new Set(names)
-    const places = new Set(names.flatMap((name) => [...this.#places.servicesOf(name)]))
-    const services = [...places].map((name) => this.#places.services[this.#places.positionOf(name)!]!)
-    return [...this.#standings({ services })].filter(({ container }) => wanted.has(container))
-  }
-
-  *#standings(config: Pick<Config, 'services'>): Generator<Standing> {
-    const held = this.#heldBack(config)
-    for (const listed of this.#list.standings(config)) {
-      const standing = this.#health.standing(this.#discovery.standing(listed))
-      yield held.has(standing.container) ? this.#damping.standing(standing) : standing
-    }
-  }
-
   async close(): Promise<void> {
     clearTimeout(this.#due)
     this.#lookout.stop()
@@ -371,9 +347,7 @@ export class Serving {
     this.reporter.close()
     this.rates.close()
     this.#discovery.close()
-    this.#health.close()
-    this.#damping.close()
-    this.#list.close()
+    this.#states.close()
     await Promise.all([this.#store?.close(), this.#decisions?.close()])
   }
 
@@ -387,7 +361,7 @@ export class Serving {
     const before = this.#discovery.statesNow()
     const next = this.#discovery.merge(this.#base)
     const changes = changesBetween(this.#config, next, before, this.#discovery.statesNow())
-    this.#damp(changes.flatMap(({ container, state }) => (isServing(state) ? [] : [container])))
+    this.#states.damp(changes.flatMap(({ container, state }) => (isServing(state) ? [] : [container])))
     this.#publish(next)
     this.#logChanges([...this.#changes, ...changes.map((change) => ({ ...change, knownMs }))])
     this.#network.follow()
@@ -408,9 +382,9 @@ export class Serving {
 
   /** Published first, as in #turn. */
   #logChanges(changes: readonly KnownChange[]): void {
-    this.#changes = changes.filter(({ container }) => this.#waiting.has(container))
+    this.#changes = changes.filter(({ container }) => this.#states.isWaiting(container))
     for (const { container, state, knownMs } of changes) {
-      if (this.#waiting.has(container)) continue
+      if (this.#states.isWaiting(container)) continue
       const publishedMs = Math.round(performance.now() - knownMs)
       this.#log.info({ container, state, publishedMs }, `container is ${state}`)
     }
@@ -466,29 +440,14 @@ export class Serving {
       store: this.#store?.status() ?? { state: 'off' },
       decisions: this.#decisions?.status() ?? { state: 'off' },
       io: this.#dataPlane.io(),
-      stateOf: stateIn(this.#conditions()),
+      conditions: this.#states.conditions(),
       sources: this.#discovery.status(),
       problems: this.#problems,
     }
   }
 
   measure(): Measured {
-    const parts = this.#parts()
-    const { containers, ...status } = buildStatus(parts)
-    const inState = { ready: this.#places.containers, draining: 0, down: 0 }
-    const conditions = this.#conditions()
-    for (const [name, { state }] of conditions)
-      if (state !== 'ready' && this.#places.has(name)) {
-        inState.ready--
-        inState[state]++
-      }
-    const flapping = [...conditions.values()].filter(({ by }) => by === 'flapping').length
-    return {
-      status,
-      services: { count: parts.config.services.length, all: iterable(() => countedServices(parts)) },
-      containers: { count: this.#places.containers, all: containers, inState, flapping },
-      latency: parts.io.latency,
-    }
+    return buildMeasured(this.#parts(), this.#places)
   }
 
   summary() {
@@ -503,69 +462,10 @@ export class Serving {
     }
   }
 
-  /** What is said of containers beside what the operator says. */
-  *#worse(): Iterable<Word> {
-    for (const [name, state] of this.#discovery.states()) yield [name, state, 'discovery']
-    for (const name of this.#health.down) yield [name, 'down', 'health']
-    for (const name of this.#waiting) yield [name, 'down', 'network']
-  }
-
   /** As it will be when the network stands for the config. */
   #preview(next: Config): Preview {
     const { config, states, unheard } = this.#discovery.preview(next)
-    const found = Array.from(states, ([name, state]): Word => [name, state, 'discovery'])
-    const down = Array.from(this.#health.downUnder(config), (name): Word => [name, 'down', 'health'])
-    return { config, conditions: this.#conditions(config, [...found, ...down]), unheard }
-  }
-
-  #conditions(config = this.#config, words: Iterable<Word> = this.#worse()): Conditions {
-    const conditions = this.#undampedConditions(words)
-    for (const name of this.#damping.heldBack(config.services, conditions)) {
-      const known = conditions.get(name) ?? { state: 'ready', weight: undefined }
-      conditions.set(name, { ...known, state: 'down', by: 'flapping' })
-    }
-    return conditions
-  }
-
-  #undampedConditions(words: Iterable<Word> = this.#worse()): Map<string, Condition> {
-    const conditions = this.#list.conditions()
-    for (const [name, state, by] of words) {
-      const known = conditions.get(name) ?? { state: 'ready', weight: undefined }
-      if (worst(known.state, state) !== known.state) conditions.set(name, { ...known, state, by })
-    }
-    return conditions
-  }
-
-  #heldBack({ services }: Pick<Config, 'services'> = this.#config): ReadonlySet<string> {
-    return this.#damping.heldBack(services, this.#undampedConditions())
-  }
-
-  /** Before it is published, so that the turn that is one too many is the last that clients notice. */
-  #damp(turnedDown: readonly string[]): void {
-    for (const container of turnedDown) {
-      const heldMs = this.#damping.turnedDown(container, this.#config.damping)
-      if (heldMs === undefined) continue
-      this.#log.warn({ container, heldMs: Math.round(heldMs) }, 'container is flapping; it is held back')
-    }
-  }
-
-  #letGo(container: string): void {
-    this.#publish()
-    this.#log.info({ container }, 'container is no longer flapping')
-  }
-
-  /** Published first: the log may wait for its reader. */
-  #turn(changes: readonly HealthChange[]): void {
-    for (const { container, failure } of changes) this.reporter.noteFailure(container, failure)
-    this.#damp(changes.flatMap(({ container, isUp }) => (isUp ? [] : [container])))
-    this.#publish()
-    const held = this.#heldBack()
-    for (const { container, isUp, failure, knownMs } of changes) {
-      const publishedMs = Math.round(performance.now() - knownMs)
-      if (held.has(container)) this.#log.debug({ container, isUp, failure }, 'container is held back')
-      else if (isUp) this.#log.info({ container, publishedMs }, 'container is up')
-      else this.#log.warn({ container, failure, publishedMs }, 'container is down')
-    }
+    return { config, conditions: this.#states.conditionsUnder(config, states), unheard }
   }
 
   async #reload(): Promise<void> {
@@ -612,7 +512,7 @@ export class Serving {
     refuseFixed(this.#base, next)
     try {
       await this.#apply(next)
-      this.#list.retain(this.#places)
+      this.#states.retain()
     } finally {
       this.#discovery.retain(this.#base)
     }
@@ -655,12 +555,5 @@ const MENDED = 'part of the network set-up was gone; it was made again'
 const shortened = (command: string): string => command.slice(0, MOST_TOLD)
 
 const isServing = (state: ContainerChange['state']): boolean => state !== 'down' && state !== 'gone'
-
-const stateIn =
-  (conditions: Conditions) =>
-  (container: string): ContainerState =>
-    conditions.get(container)?.state ?? 'ready'
-
-type Word = readonly [name: string, state: ContainerState, by: Speaker]
 
 type KnownChange = ContainerChange & { readonly knownMs: number }

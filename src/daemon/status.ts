@@ -2,15 +2,17 @@ import { formatAddress } from '../address.ts'
 import { iterable } from '../api/pieces.ts'
 import type { ContainerStatus, LiveStatus, ServiceStatus, Status } from '../api/status.ts'
 import { type Config, formatPortRule, type ServiceConfig } from '../config/config.ts'
+import type { Places } from '../config/places.ts'
+import type { Conditions } from '../containers/conditions.ts'
 import type { Counters, IoCounters, Latency } from '../dataplane/dataplane.ts'
 import { countOf, quantileNs } from '../dataplane/latency.ts'
 import type { SourceStatus } from '../discovery/discovery.ts'
 import { eachContainer } from '../each-container.ts'
-import type { Counted } from '../metrics/metrics.ts'
+import type { Counted, Measured } from '../metrics/metrics.ts'
 import type { Identities } from '../pipeline/identities.ts'
-import type { ContainerState } from '../pipeline/snapshot.ts'
 import { REASONS } from '../pipeline/verdict.ts'
 import { scopeNames } from '../scope.ts'
+import { stateIn } from './container-states.ts'
 
 export interface StatusParts {
   readonly version: string
@@ -24,7 +26,7 @@ export interface StatusParts {
   readonly store: Status['store']
   readonly decisions: Status['decisions']
   readonly io: IoCounters
-  readonly stateOf: (container: string) => ContainerState
+  readonly conditions: Conditions
   readonly sources: readonly SourceStatus[]
   readonly problems: readonly string[]
 }
@@ -68,18 +70,46 @@ function* servicesOf(parts: StatusParts): Generator<ServiceStatus> {
     }
 }
 
+export function buildMeasured(parts: StatusParts, places: Places): Measured {
+  const { containers, ...status } = buildStatus(parts)
+  return {
+    status,
+    services: { count: parts.config.services.length, all: iterable(() => countedServices(parts)) },
+    containers: { count: places.containers, all: containers, ...tally(parts.conditions, places) },
+    latency: parts.io.latency,
+  }
+}
+
+/** Most are ready, and of those nothing is said. */
+function tally(conditions: Conditions, places: Places) {
+  const inState = { ready: places.containers, draining: 0, down: 0 }
+  let flapping = 0
+  for (const [name, { state, by }] of conditions) {
+    if (by === 'flapping') flapping++
+    if (state === 'ready' || !places.has(name)) continue
+    inState.ready--
+    inState[state]++
+  }
+  return { inState, flapping }
+}
+
 /** What is counted of them, without what they are. */
-export function* countedServices({ config, counters, identities }: StatusParts): Generator<Counted> {
+function* countedServices({ config, counters, identities }: StatusParts): Generator<Counted> {
   for (const { name } of config.services)
     yield { name, ...(counters.services.get(identities.service(name)) ?? NO_TRAFFIC) }
 }
 
-function* containersOf({ config, counters, identities, stateOf }: StatusParts): Generator<ContainerStatus> {
+function* containersOf({
+  config,
+  counters,
+  identities,
+  conditions,
+}: StatusParts): Generator<ContainerStatus> {
   for (const [id, { name, address, address6 }] of eachContainer(config, identities))
     yield {
       name,
       addresses: [address, address6].filter((own) => own !== undefined).map(formatAddress),
-      state: stateOf(name),
+      state: stateIn(conditions)(name),
       ...(counters.containers.get(id) ?? NO_TRAFFIC),
     }
 }

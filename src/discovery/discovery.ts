@@ -88,16 +88,15 @@ export class Discovery {
     const { config: merged, states, problems } = this.#merged(config)
     this.#states = new Map([...states].map(([name, state]) => [name, this.#dated(name, state)]))
     this.#tellProblems([...this.#all().flatMap((feed) => feed.problems), ...problems])
-    return { ...merged, services: this.#kept(merged.services) }
+    const services = merged.services.map((service) => this.#asItWas(service))
+    this.#services = new Map(services.map((service) => [service.name, service]))
+    return { ...merged, services }
   }
 
   /** What `merge` would make of a config, by the sources that are open; and those that are not. */
   preview(config: Config): Pick<Merged, 'config' | 'states'> & { readonly unheard: readonly string[] } {
     const { config: merged, states } = this.#merged(config)
-    const services = merged.services.map((service) => {
-      const earlier = this.#services.get(service.name)
-      return earlier !== undefined && isSame(earlier, service) ? earlier : service
-    })
+    const services = merged.services.map((service) => this.#asItWas(service))
     const labels =
       config.docker === undefined || this.#labels.has(config.docker.socket) ? [] : ['docker labels']
     const unheard = sourcesOf(config)
@@ -107,15 +106,9 @@ export class Discovery {
   }
 
   /** A service that is as it was is the same object as it was: nothing of it needs to be compiled again. */
-  #kept(services: readonly ServiceConfig[]): readonly ServiceConfig[] {
-    const before = this.#services
-    this.#services = new Map(
-      services.map((service) => {
-        const earlier = before.get(service.name)
-        return [service.name, earlier !== undefined && isSame(earlier, service) ? earlier : service]
-      }),
-    )
-    return [...this.#services.values()]
+  #asItWas(service: ServiceConfig): ServiceConfig {
+    const earlier = this.#services.get(service.name)
+    return earlier !== undefined && isSame(earlier, service) ? earlier : service
   }
 
   /** Labels' services with these addresses are left out, each for its reason, for as long as labels name them. */

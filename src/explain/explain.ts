@@ -147,7 +147,6 @@ function leaderOf({ reason }: Decision, { rows }: Evidence): Leader {
   return reason === 'pinned' ? 'pin' : rows.length === 0 ? 'entry' : 'algorithm'
 }
 
-/** A source as an entry knows it: with its length where that stands for more than one address. */
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = { [TCP.protocol]: 'tcp', [UDP.protocol]: 'udp' }
 
 const formatEnd = ({ address, port, protocol }: Front): string =>

@@ -1,15 +1,13 @@
-import { type Address, addressBits, isAddress4 } from '../address.ts'
+import { type Address, addressBits, lengthOf, type PrefixLengths } from '../address.ts'
 import { TokenBuckets } from './token-buckets.ts'
 
 /** How many places on probation one source, or all of one prefix, may take. Rates: below 2^24 in a burst. */
-export interface NewSourceLimits {
+export interface NewSourceLimits extends PrefixLengths {
   /** Places a second; undefined: no limit. */
   readonly perSource: number | undefined
   readonly perPrefix: number | undefined
   /** What was not used in so many seconds may be used at once. */
   readonly burstSeconds: number
-  readonly prefix4: number
-  readonly prefix6: number
 }
 
 /** The limit that keeps a source out. */
@@ -36,7 +34,7 @@ export class NewSources {
     const has = (buckets: TokenBuckets, length: number, perSecond: number | undefined) =>
       perSecond === undefined || buckets.hasToken(source, length, { perSecond, burstSeconds }, now)
     if (!has(this.#sources, addressBits(source), perSource)) return 'source-limit'
-    return has(this.#prefixes, prefixOf(source, limits), perPrefix) ? undefined : 'prefix-limit'
+    return has(this.#prefixes, lengthOf(source, limits), perPrefix) ? undefined : 'prefix-limit'
   }
 
   /** It has taken one. */
@@ -47,9 +45,6 @@ export class NewSources {
       if (perSecond !== undefined) buckets.take(source, length, { perSecond, burstSeconds }, now)
     }
     spend(this.#sources, addressBits(source), perSource)
-    spend(this.#prefixes, prefixOf(source, limits), perPrefix)
+    spend(this.#prefixes, lengthOf(source, limits), perPrefix)
   }
 }
-
-const prefixOf = (source: Address, { prefix4, prefix6 }: NewSourceLimits): number =>
-  isAddress4(source) ? prefix4 : prefix6

@@ -17,7 +17,6 @@ services:
   'c.yaml',
 )
 
-/** What a daemon says that has forwarded three packets of it. */
 /** Ten requests, the slowest of which took longer than the last bound. */
 export const exampleLatency = (): Latency => ({
   boundsNs: [1_000, 2_000, 4_000],
@@ -26,6 +25,7 @@ export const exampleLatency = (): Latency => ({
   other: { buckets: [0, 0, 0, 0], sumNs: 0 },
 })
 
+/** What a daemon says that has forwarded three packets of it. */
 export function exampleStatus(): Status {
   const identities = new Identities()
   const [web, a] = [identities.service('web'), identities.container('a')]
@@ -69,7 +69,7 @@ export function exampleStatus(): Status {
       latency: exampleLatency(),
       selfCheck: { every: 0, checked: 0, wrong: 0 },
     },
-    stateOf: () => 'draining',
+    conditions: new Map([['a', { state: 'draining', weight: undefined, by: 'operator' }]]),
     sources: [],
     problems: [],
   })

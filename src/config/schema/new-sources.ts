@@ -18,11 +18,8 @@ export const newSources = mapping({
 })
   .refine(({ perSource, perPrefix }) => perSource !== undefined || perPrefix !== undefined, EITHER)
   .transform(
-    ({ perSource, perPrefix, burst: burstSeconds, prefix4, prefix6 }): NewSourcesConfig => ({
-      perSource,
-      perPrefix,
-      burstSeconds,
-      prefix4,
-      prefix6,
+    ({ perSource, perPrefix, burst: burstSeconds, ...lengths }): NewSourcesConfig => ({
+      ...{ perSource, perPrefix, burstSeconds },
+      ...lengths,
     }),
   )
