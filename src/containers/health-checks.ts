@@ -5,7 +5,7 @@ import { difference } from '../difference.ts'
 import type { Standing } from './container-list.ts'
 import { ASSUMED_UP, nextHealth } from './health.ts'
 import { Echoes, type OpenEchoSocket, type Prober } from './probes/echo.ts'
-import { type ProbeResult, type ProbeTarget, probe } from './probes/probe.ts'
+import { isOfThisHost, type ProbeResult, type ProbeTarget, probe } from './probes/probe.ts'
 
 /** A container that a check turned up or down. */
 export interface HealthChange {
@@ -51,6 +51,8 @@ export class HealthChecks {
   readonly #planned = new Map<ServiceConfig, readonly ContainerPlan[]>()
   readonly #down = new Set<string>()
   #turned: HealthChange[] = []
+  /** Checks that this host cannot make, and why. */
+  readonly #hindered = new Map<Check, string>()
 
   constructor(
     onChange: (changes: readonly HealthChange[]) => void,
@@ -70,6 +72,12 @@ export class HealthChecks {
   /** Those that are not up. */
   get down(): ReadonlySet<string> {
     return this.#down
+  }
+
+  /** Why checks cannot be made, the first such reason; containers stay as they are meanwhile. */
+  get problems(): readonly string[] {
+    const [reason] = this.#hindered.values()
+    return reason === undefined ? [] : [`health checks cannot be made: ${reason}`]
   }
 
   /** Those that would stay down if `config` were followed: another check begins anew. */
@@ -117,6 +125,7 @@ export class HealthChecks {
     this.#planned.clear()
     this.#services = []
     this.#down.clear()
+    this.#hindered.clear()
     this.#echoes.close()
     this.#turned = []
   }
@@ -136,7 +145,10 @@ export class HealthChecks {
       return
     }
     const onTurn = (isUp: boolean, failure: ProbeResult) => this.#report(container, isUp, failure)
-    checks.set(key, { check: new Check(plan, this.#echoes, onTurn, this.#random), services: 1 })
+    const onHindrance = (reason: string | undefined) =>
+      reason === undefined ? this.#hindered.delete(check) : this.#hindered.set(check, reason)
+    const check: Check = new Check(plan, this.#echoes, onTurn, onHindrance, this.#random)
+    checks.set(key, { check, services: 1 })
     this.#checks.set(container, checks)
   }
 
@@ -145,6 +157,7 @@ export class HealthChecks {
     const shared = checks.get(key)!
     if (--shared.services > 0) return
     shared.check.close()
+    this.#hindered.delete(shared.check)
     checks.delete(key)
     if (checks.size === 0) this.#checks.delete(container)
     this.#note(container)
@@ -167,6 +180,7 @@ class Check {
   readonly #plan: Plan
   readonly #echo: Prober
   readonly #onTurn: (isUp: boolean, failure: ProbeResult) => void
+  readonly #onHindrance: (reason: string | undefined) => void
   readonly #random: () => number
   #health = ASSUMED_UP
   /** In performance.now()'s milliseconds; undefined while it is up. */
@@ -178,11 +192,13 @@ class Check {
     plan: Plan,
     echo: Prober,
     onTurn: (isUp: boolean, failure: ProbeResult) => void,
+    onHindrance: (reason: string | undefined) => void,
     random: () => number,
   ) {
     this.#plan = plan
     this.#echo = echo
     this.#onTurn = onTurn
+    this.#onHindrance = onHindrance
     this.#random = random
     this.#timer = setTimeout(() => this.#probe(), plan.intervalMs * random())
   }
@@ -198,7 +214,9 @@ class Check {
 
   #take(result: ProbeResult): void {
     const wasUp = this.#health.isUp
-    this.#health = nextHealth(this.#health, result === undefined, this.#plan)
+    const hindrance = result !== undefined && isOfThisHost(result) ? result : undefined
+    this.#onHindrance(hindrance)
+    if (hindrance === undefined) this.#health = nextHealth(this.#health, result === undefined, this.#plan)
     const spread = 1 + this.#plan.jitter * (2 * this.#random() - 1)
     this.#timer = setTimeout(() => this.#probe(), this.#plan.intervalMs * spread)
     if (this.#health.isUp === wasUp) return

@@ -78,6 +78,10 @@ export class ContainerStates {
     weigh: (names, weight) => this.#list.weigh(this.#context.places, names, weight),
   }
 
+  get problems(): readonly string[] {
+    return this.#health.problems
+  }
+
   /** To be called before it is published, so that the turn that is one too many is the last that clients notice. */
   damp(turnedDown: readonly string[]): void {
     const { config } = this.#context

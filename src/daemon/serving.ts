@@ -411,7 +411,8 @@ export class Serving {
 
   get #problems(): readonly string[] {
     const { failure } = this.#network
-    return [...(failure === undefined ? [] : [failure]), ...this.#discovery.problems]
+    const own = failure === undefined ? [] : [failure]
+    return [...own, ...this.#discovery.problems, ...this.#states.problems]
   }
 
   get #storeProblems(): readonly string[] {

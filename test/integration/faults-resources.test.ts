@@ -1,6 +1,8 @@
 /** What the daemon lives on runs out: packets keep flowing, and no client moves. */
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import test from 'node:test'
+import type { Status } from '../../src/api/status.ts'
 import { Visitors } from '../support/docker/visitors.ts'
 import type { Daemon } from '../support/lab/daemon.ts'
 import { untilTrue } from '../support/lab/until.ts'
@@ -32,6 +34,36 @@ async function assertUnnoticed(lab: Lab, what: string, happen: (visitors: Visito
 
 const untilAnswering = (daemon: Daemon) =>
   untilTrue(async () => (await daemon.ask('status', '--json')).code === 0, 'the daemon answers')
+
+/** Files and sockets that are open stay; of others the next one is one too many. */
+async function leaveNoFile(lab: Lab, pid: number): Promise<void> {
+  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
+  let free = 0
+  while (open.has(free)) free++
+  await lab.host.run(['prlimit', `--pid=${pid}`, `--nofile=${free}:`])
+}
+
+test('no file can be opened: no container is taken to be down for it, and it is told', () =>
+  withLab({}, async (lab) => {
+    const daemon = await lab.startDaemon({ config: configOf(lab) })
+    const { pid } = await daemon.status<Status>()
+    const events = daemon.startAsking('events', '--type', 'problem')
+    await events.until(({ stderr }) => stderr.includes('listening'), 'listening')
+    await assertUnnoticed(lab, 'no file left', async (visitors) => {
+      await leaveNoFile(lab, pid)
+      await events.until(({ stdout }) => /cannot be made: EMFILE/.test(stdout), 'checks cannot be made')
+      assert.notEqual((await daemon.ask('status')).code, 0)
+      await visitors.untilEachServed(20)
+      await lab.host.run(['prlimit', `--pid=${pid}`, '--nofile=1024:'])
+      await events.until(({ stdout }) => stdout.split('EMFILE').length > 2, 'they can be made again')
+    })
+    assert.deepEqual((await daemon.status<Status>()).problems, [])
+    assert.deepEqual(
+      daemon.log.filter(({ msg }) => msg === 'container is down'),
+      [],
+    )
+    await daemon.stop()
+  }))
 
 test('the log is read by nobody: packets flow, commands are answered, and the daemon ends when it is told', () =>
   withLab({}, async (lab) => {

@@ -46,5 +46,10 @@ function start(target: ProbeTarget, echo: Prober, settle: Settle): Cancel {
   }
 }
 
+const OF_THIS_HOST = /\b(EMFILE|ENFILE|ENOBUFS|ENOMEM|EADDRNOTAVAIL)\b/
+
+/** Whether a probe failed for want of files, memory or ports here: that says nothing of the container. */
+export const isOfThisHost = (failure: string): boolean => OF_THIS_HOST.test(failure)
+
 /** What a failed system call is told as. */
 export const reasonOf = (error: NodeJS.ErrnoException): string => error.code ?? error.message
