@@ -162,7 +162,8 @@ describe("the README's figures", () => {
   })
 
   it('stand between two marks, and nothing else changes', () => {
-    const text = 'before\n<!-- from test/bench/results/measured.json -->\nfigures of another run\n<!-- until here -->\nafter\n'
+    const text =
+      'before\n<!-- from test/bench/results/measured.json -->\nfigures of another run\n<!-- until here -->\nafter\n'
     const renewed = withFigures(text, readMeasured())
     assert.match(renewed, /^before\n<!-- from .* -->\n\n\| .*<!-- until here -->\nafter\n$/s)
     assert.doesNotMatch(renewed, /another run/)
