@@ -79,17 +79,7 @@ const pins = (containers: readonly { readonly name: string }[], random: Random) 
 function change(services: Mapping[], random: Random, algorithms: readonly string[]): void {
   const i = random.below(services.length)
   const [old, other] = [services[i]!, service(i, random, algorithms)]
-  const keys = [
-    'containers',
-    'containers',
-    'pins',
-    'ports',
-    'addresses',
-    'algorithm',
-    'name',
-    'gone',
-    'new',
-  ]
+  const keys = ['containers', 'containers', 'pins', 'ports', 'addresses', 'algorithm', 'name', 'gone', 'new']
   // Without affinity: where its scope changes, plans miss a client now and then (README, limits).
   const key = random.pick(keys)
   if (key === 'gone') services.splice(i, services.length > 1 ? 1 : 0)
